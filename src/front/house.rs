@@ -1,0 +1,97 @@
+//! Front's line to core: commands with the token of whoever asks, answers, and job events.
+//!
+//! When core is gone the line says so at once ([`FaultKind::Unavailable`]) and the services go
+//! on with the last snapshot.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use std::sync::Mutex;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::model::Token;
+use crate::wire::{Command, Fault, FaultKind, FromFront, JobEvent, Reply};
+
+type Waiting = HashMap<u64, oneshot::Sender<Result<Reply, Fault>>>;
+
+/// A handle on the line to core; clones share it.
+#[derive(Debug, Clone)]
+pub struct House {
+    line: Arc<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    next: AtomicU64,
+    /// `None` once core is gone.
+    waiting: Mutex<Option<Waiting>>,
+    outgoing: mpsc::Sender<FromFront>,
+    jobs: broadcast::Sender<Arc<JobEvent>>,
+}
+
+fn gone() -> Fault {
+    Fault::new(FaultKind::Unavailable, "the house is being restarted; try again in a moment")
+}
+
+impl House {
+    /// A line whose frames leave through `outgoing`.
+    #[must_use]
+    pub fn new(outgoing: mpsc::Sender<FromFront>) -> Self {
+        let line = Line {
+            next: AtomicU64::new(1),
+            waiting: Mutex::new(Some(HashMap::new())),
+            outgoing,
+            jobs: broadcast::Sender::new(256),
+        };
+        Self { line: Arc::new(line) }
+    }
+
+    /// Asks core, for whoever holds `token`.
+    ///
+    /// # Errors
+    /// Core's fault, or `Unavailable` when core is gone.
+    pub async fn call(&self, token: Option<Token>, command: Command) -> Result<Reply, Fault> {
+        let call = self.line.next.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        self.with_waiting(|waiting| waiting.insert(call, answer)).ok_or_else(gone)?;
+        let frame = FromFront::Call { call, token, command: Box::new(command) };
+        if self.line.outgoing.send(frame).await.is_err() {
+            self.with_waiting(|waiting| waiting.remove(&call));
+            return Err(gone());
+        }
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Every job event from now on.
+    #[must_use]
+    pub fn jobs(&self) -> broadcast::Receiver<Arc<JobEvent>> {
+        self.line.jobs.subscribe()
+    }
+
+    /// Gives the answer of a call to whoever waits for it.
+    pub fn answer(&self, call: u64, result: Result<Reply, Fault>) {
+        if let Some(waiter) = self.with_waiting(|waiting| waiting.remove(&call)).flatten() {
+            // The asker may have gone away meanwhile.
+            let _ = waiter.send(result);
+        }
+    }
+
+    /// Passes a job event on.
+    pub fn job(&self, event: JobEvent) {
+        // Nobody may be watching.
+        let _ = self.line.jobs.send(Arc::new(event));
+    }
+
+    /// Core is gone: every call waiting or to come is answered `Unavailable`.
+    pub fn lost(&self) {
+        if let Ok(mut waiting) = self.line.waiting.lock() {
+            waiting.take();
+        }
+    }
+
+    fn with_waiting<T>(&self, act: impl FnOnce(&mut Waiting) -> T) -> Option<T> {
+        self.line.waiting.lock().ok()?.as_mut().map(act)
+    }
+}
