@@ -9,4 +9,7 @@
 //!        snapshot to front ◀─ apply ◀─ plan ◀─ reconcile ◀─ wakes at once
 //! ```
 
+pub mod config;
+pub mod kernel;
+pub mod launch;
 pub mod store;

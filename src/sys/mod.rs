@@ -5,4 +5,13 @@
 //! `front/sandbox` may use this room; nobody else needs to.
 #![allow(unsafe_code, reason = "this is the room where system calls are made")]
 
+pub mod bpf;
+pub mod btrfs;
+pub mod clone;
 pub mod fdpass;
+pub mod loopdev;
+pub mod mount;
+pub mod pty;
+pub mod readiness;
+pub mod seccomp;
+pub mod signal;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::sys::fdpass;
+use crate::sys::{fdpass, readiness};
 
 /// The longest message sent inline, in bytes: well below the smallest default socket buffer.
 pub const INLINE: usize = 64 * 1024;
@@ -93,9 +93,7 @@ impl AsyncChannel {
     /// What the runtime's registration says.
     pub fn new(channel: Channel) -> io::Result<Self> {
         fdpass::set_nonblocking(channel.0.as_fd())?;
-        AsyncFd::try_with_interest(channel.0, Interest::READABLE | Interest::WRITABLE)
-            .map(Self)
-            .map_err(io::Error::from)
+        readiness::watch(channel.0, Interest::READABLE | Interest::WRITABLE).map(Self)
     }
 
     /// As [`Channel::send`], without blocking the thread.

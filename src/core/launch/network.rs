@@ -1,0 +1,75 @@
+//! The room's link: a private macvlan on the rooms' side of the house, addressed from outside.
+//!
+//! The room has no CAP_NET_ADMIN once it runs, so what is set here stays. The address is known
+//! before pid 1 starts: no service in the room waits for DHCP.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsFd;
+
+use futures_util::TryStreamExt;
+use nix::sched::{CloneFlags, setns};
+use rtnetlink::packet_route::link::MacVlanMode;
+use rtnetlink::{Handle, LinkMacVlan, LinkUnspec, RouteMessageBuilder};
+
+use super::{StageError, Start, doing};
+
+/// The room's interface.
+const ROOM_LINK: &str = "eth0";
+
+/// Makes the link in the namespace of `pid` and gives it the room's address and route. Moves the
+/// calling thread into that namespace: call it last.
+pub fn raise(order: &Start, pid: i32) -> Result<(), StageError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(doing("start a runtime for netlink"))?;
+    let _entered = runtime.enter();
+    let path = format!("/proc/{pid}/ns/net");
+    let namespace = File::open(&path).map_err(doing(format!("open {path}")))?;
+    runtime.block_on(create(order, pid)).map_err(netlink("create the room's link"))?;
+    setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
+        .map_err(doing("enter the room's network"))?;
+    runtime.block_on(configure(order)).map_err(netlink("configure the room's link"))
+}
+
+fn netlink(what: &'static str) -> impl FnOnce(rtnetlink::Error) -> StageError {
+    move |error| doing(what)(std::io::Error::other(error.to_string()))
+}
+
+/// A netlink socket in the thread's current network namespace.
+fn open() -> Result<Handle, rtnetlink::Error> {
+    let (connection, handle, _) = rtnetlink::new_connection()
+        .map_err(|error| rtnetlink::Error::InvalidNla(error.to_string()))?;
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
+async fn create(order: &Start, pid: i32) -> Result<(), rtnetlink::Error> {
+    let handle = open()?;
+    let parent = index(&handle, &order.lan).await?;
+    let link = LinkMacVlan::new(ROOM_LINK, parent, MacVlanMode::Private)
+        .address(order.mac.0.to_vec())
+        .setns_by_pid(pid.cast_unsigned())
+        .build();
+    handle.link().add(link).execute().await
+}
+
+async fn configure(order: &Start) -> Result<(), rtnetlink::Error> {
+    let handle = open()?;
+    let link = index(&handle, ROOM_LINK).await?;
+    let address = IpAddr::V4(order.address);
+    handle.address().add(link, address, order.prefix).execute().await?;
+    // The loopback's index is 1 in every namespace.
+    for index in [1, link] {
+        handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await?;
+    }
+    let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(order.gateway).build();
+    handle.route().add(route).execute().await
+}
+
+async fn index(handle: &Handle, name: &str) -> Result<u32, rtnetlink::Error> {
+    let link = handle.link().get().match_name(name).execute().try_next().await?;
+    link.map(|link| link.header.index)
+        .ok_or_else(|| rtnetlink::Error::InvalidNla(format!("no link {name}")))
+}
