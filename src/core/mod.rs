@@ -10,6 +10,8 @@
 //! ```
 
 pub mod config;
+pub mod console;
 pub mod kernel;
 pub mod launch;
+pub mod notify;
 pub mod store;

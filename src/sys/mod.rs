@@ -9,6 +9,7 @@ pub mod bpf;
 pub mod btrfs;
 pub mod clone;
 pub mod fdpass;
+pub mod listen;
 pub mod loopdev;
 pub mod mount;
 pub mod pty;

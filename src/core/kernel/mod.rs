@@ -4,6 +4,7 @@
 //! store, a command or another facility; `reconcile` and the house's start put them together.
 
 pub mod cgroup;
+pub mod fdstore;
 pub mod firewall;
 pub mod link;
 pub mod pool;

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use nix::sched::{CloneFlags, setns};
@@ -16,6 +17,8 @@ use super::{StageError, Start, doing};
 
 /// The room's interface.
 const ROOM_LINK: &str = "eth0";
+/// How long the kernel may take to tear down the link of the room's last run.
+const TAKEN_DOWN: Duration = Duration::from_secs(10);
 
 /// Makes the link in the namespace of `pid` and gives it the room's address and route. Moves the
 /// calling thread into that namespace: call it last.
@@ -61,11 +64,26 @@ async fn configure(order: &Start) -> Result<(), rtnetlink::Error> {
     let address = IpAddr::V4(order.address);
     handle.address().add(link, address, order.prefix).execute().await?;
     // The loopback's index is 1 in every namespace.
-    for index in [1, link] {
-        handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await?;
+    up(&handle, 1).await?;
+    let begun = Instant::now();
+    while let Err(error) = up(&handle, link).await {
+        // The kernel takes a dead room's link down some time after the room: until then a quick
+        // restart finds its hardware address in use.
+        if !is_in_use(&error) || begun.elapsed() > TAKEN_DOWN {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
     let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(order.gateway).build();
     handle.route().add(route).execute().await
+}
+
+async fn up(handle: &Handle, index: u32) -> Result<(), rtnetlink::Error> {
+    handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await
+}
+
+fn is_in_use(error: &rtnetlink::Error) -> bool {
+    matches!(error, rtnetlink::Error::NetlinkError(error) if error.raw_code() == -nix::libc::EADDRINUSE)
 }
 
 async fn index(handle: &Handle, name: &str) -> Result<u32, rtnetlink::Error> {

@@ -130,7 +130,7 @@ fn child(
     let console = take_console()?;
     confine::enter(filters)?;
     drop(console);
-    execute("/sbin/init", &["/sbin/init"], &environment(&order.identity.machine_id))
+    execute("/sbin/init", &["/sbin/init"], &environment())
 }
 
 /// Becomes uid and gid 0 of the room's user namespace.
@@ -152,13 +152,12 @@ fn take_console() -> Result<File, StageError> {
     Ok(console)
 }
 
-fn environment(machine_id: &str) -> Vec<String> {
+fn environment() -> Vec<String> {
     vec![
         format!("PATH={PATH}"),
         "TERM=linux".to_owned(),
-        // systemd's container interface: what runs it, its machine id, whom to tell it is ready.
+        // systemd's container interface: what runs it, and whom to tell when it is ready.
         "container=piaule".to_owned(),
-        format!("container_uuid={machine_id}"),
         format!("NOTIFY_SOCKET={}", tree::NOTIFY),
     ]
 }
