@@ -5,6 +5,8 @@
 //! The chain shows a row changed, removed or put in by someone who did not rewrite every row
 //! after it; who can do that, root can, is only caught by a hash noted elsewhere.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -176,12 +178,6 @@ fn missing(seq: i64) -> StoreError {
 }
 
 fn view(row: &Row<'_>) -> rusqlite::Result<AuditView> {
-    use std::fmt::Write as _;
-    let mut hash = String::with_capacity(64);
-    for byte in row.get::<_, [u8; 32]>("hash")? {
-        // Writing to a String cannot fail.
-        let _ = write!(hash, "{byte:02x}");
-    }
     Ok(AuditView {
         seq: row.get("seq")?,
         at: time(row, "at")?,
@@ -189,6 +185,14 @@ fn view(row: &Row<'_>) -> rusqlite::Result<AuditView> {
         action: row.get("action")?,
         object: row.get("object")?,
         detail: row.get("detail")?,
-        hash,
+        hash: hex(&row.get::<_, [u8; 32]>("hash")?),
+    })
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
     })
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use rusqlite::{Connection, params};
 
-use super::rows::{bounded, parsed};
+use super::rows::{bounded, if_any, parsed};
 use super::{Store, StoreError};
 use crate::model::{PublicPort, UidRange};
 
@@ -37,17 +37,13 @@ pub(super) struct LastGiven {
 
 /// Reads what was given out last.
 pub(super) fn last_given(tx: &Connection) -> Result<LastGiven, StoreError> {
-    let given = tx.query_row("SELECT * FROM house", [], |row| {
-        let some = |column| {
-            Ok::<_, rusqlite::Error>(row.get_ref(column)? != rusqlite::types::ValueRef::Null)
-        };
+    Ok(tx.query_row("SELECT * FROM house", [], |row| {
         Ok(LastGiven {
-            address: some("last_address")?.then(|| parsed(row, "last_address")).transpose()?,
-            uids: some("last_uids")?.then(|| bounded::<u32, _>(row, "last_uids")).transpose()?,
-            port: some("last_port")?.then(|| bounded::<u16, _>(row, "last_port")).transpose()?,
+            address: if_any(row, "last_address", parsed)?,
+            uids: if_any(row, "last_uids", bounded::<u32, _>)?,
+            port: if_any(row, "last_port", bounded::<u16, _>)?,
         })
-    })?;
-    Ok(given)
+    })?)
 }
 
 /// Remembers what was given out last.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::audit::{Actor, note};
 use super::error::invalid;
-use super::rows::{millis, parsed, time, time_if_any};
+use super::rows::{if_any, millis, parsed, time};
 use super::{Store, StoreError};
 use crate::model::{JobId, JobKind, JobState, RoomId};
 use crate::wire::{JobView, StepView};
@@ -210,7 +210,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<JobView> {
         state: parsed(row, "state")?,
         object: row.get("object")?,
         accepted_at: time(row, "accepted_at")?,
-        finished_at: time_if_any(row, "finished_at")?,
+        finished_at: if_any(row, "finished_at", time)?,
         error: row.get("error")?,
         steps: Vec::new(),
     })

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use rusqlite::Row;
-use rusqlite::types::{FromSql, Type};
+use rusqlite::types::{FromSql, Type, ValueRef};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -41,12 +41,13 @@ pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|why| misfit(row, column, why))
 }
 
-/// A time column that may be empty.
-pub(super) fn time_if_any(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
-    match row.get::<_, Option<i64>>(column)? {
-        Some(_) => time(row, column).map(Some),
-        None => Ok(None),
-    }
+/// A column that may be empty, read as `read` does when it is not.
+pub(super) fn if_any<T>(
+    row: &Row<'_>,
+    column: &str,
+    read: impl Fn(&Row<'_>, &str) -> Result<T>,
+) -> Result<Option<T>> {
+    if row.get_ref(column)? == ValueRef::Null { Ok(None) } else { read(row, column).map(Some) }
 }
 
 /// A time as it is stored.

@@ -49,19 +49,46 @@ pub(super) fn ports(
     range: &PublicPorts,
     mut last: Option<PublicPort>,
 ) -> Result<(Vec<PortView>, Option<PublicPort>), StoreError> {
+    refuse_again(asked, own)?;
+    set_aside(asked, &mut taken, range)?;
+    let mut given = Vec::with_capacity(asked.len());
+    for &NewPort { protocol, room, public } in asked {
+        if public.is_none() {
+            let free = |port: &PublicPort| !taken.contains(&(protocol, *port));
+            last = next_free(range.iter(), last, free);
+        }
+        let public = public
+            .or(last)
+            .ok_or_else(|| limit(format!("every public {protocol} port of {range} is taken")))?;
+        taken.insert((protocol, public));
+        given.push(PortView { protocol, public, room });
+    }
+    Ok((given, last))
+}
+
+/// Refuses a port of the room that would be led to twice, and more than a room may have.
+fn refuse_again(asked: &[NewPort], own: &[PortView]) -> Result<(), StoreError> {
     if own.len() + asked.len() > MOST_PORTS {
         return Err(limit(format!(
             "a room has at most {MOST_PORTS} redirections; delete one first"
         )));
     }
     let mut led: HashSet<_> = own.iter().map(|port| (port.protocol, port.room)).collect();
-    for port in asked {
-        if !led.insert((port.protocol, port.room)) {
-            return Err(conflict(format!(
-                "{} port {} of the room has its redirection already",
-                port.protocol, port.room
-            )));
+    match asked.iter().find(|port| !led.insert((port.protocol, port.room))) {
+        None => Ok(()),
+        Some(NewPort { protocol, room, .. }) => {
+            Err(conflict(format!("{protocol} port {room} of the room has its redirection already")))
         }
+    }
+}
+
+/// Takes the public ports that are asked for by number.
+fn set_aside(
+    asked: &[NewPort],
+    taken: &mut HashSet<(Protocol, PublicPort)>,
+    range: &PublicPorts,
+) -> Result<(), StoreError> {
+    for port in asked {
         let Some(public) = port.public else { continue };
         if !range.contains(public) {
             return Err(invalid(format!(
@@ -75,23 +102,7 @@ pub(super) fn ports(
             )));
         }
     }
-    let mut given = Vec::with_capacity(asked.len());
-    for &NewPort { protocol, room, public } in asked {
-        let public = match public {
-            Some(public) => public,
-            None => {
-                let free = |port: &PublicPort| !taken.contains(&(protocol, *port));
-                let chosen = next_free(range.iter(), last, free).ok_or_else(|| {
-                    limit(format!("every public {protocol} port of {range} is taken"))
-                })?;
-                taken.insert((protocol, chosen));
-                last = Some(chosen);
-                chosen
-            }
-        };
-        given.push(PortView { protocol, public, room });
-    }
-    Ok((given, last))
+    Ok(())
 }
 
 /// The redirection every room has.

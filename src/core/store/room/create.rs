@@ -132,7 +132,7 @@ fn give(tx: &Connection, network: &RoomNetwork) -> Result<(Ipv4Addr, UidRange), 
 }
 
 fn summary(room: &Room) -> String {
-    let ports: Vec<_> = room.ports.iter().map(port::arrow).collect();
+    let ports: Vec<_> = room.ports.iter().copied().map(port::arrow).collect();
     format!(
         "of {}, template {} version {}, at {}, uids {}, ports {}, {} keys",
         room.owner,

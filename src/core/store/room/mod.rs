@@ -19,7 +19,7 @@ use super::audit::{Actor, note};
 use super::error::not_found;
 use super::house::{changed, zone_changed};
 use super::job;
-use super::rows::{bounded, parsed, time, time_if_any};
+use super::rows::{bounded, if_any, parsed, time};
 use super::{Store, StoreError};
 use crate::model::{
     AccountId, ByteSize, Limits, Login, RoomId, RoomName, SshKey, TemplateName, TemplateVersion,
@@ -172,6 +172,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Room> {
         ports: Vec::new(),
         keys: Vec::new(),
         created_at: time(row, "created_at")?,
-        archived_at: time_if_any(row, "archived_at")?,
+        archived_at: if_any(row, "archived_at", time)?,
     })
 }

@@ -34,7 +34,7 @@ impl Store {
             let added = *added.first().ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             touch(tx, room.id)?;
             let job = job::accept(tx, now, JobKind::Ports, Some(room.id), room.name.as_ref())?;
-            note(tx, &actor, now, "port.add", room.name.as_ref(), &arrow(&added))?;
+            note(tx, &actor, now, "port.add", room.name.as_ref(), &arrow(added))?;
             Ok((added, job))
         })
         .await
@@ -70,7 +70,7 @@ impl Store {
                 params![protocol.to_string(), u16::from(public)],
             )?;
             touch(tx, room.id)?;
-            note(tx, &actor, now, "port.delete", room.name.as_ref(), &arrow(port))?;
+            note(tx, &actor, now, "port.delete", room.name.as_ref(), &arrow(*port))?;
             job::accept(tx, now, JobKind::Ports, Some(room.id), room.name.as_ref())
         })
         .await
@@ -108,7 +108,7 @@ pub(super) fn of(tx: &Connection, room: RoomId) -> Result<Vec<PortView>, StoreEr
 }
 
 /// `tcp 20000→22`
-pub(super) fn arrow(port: &PortView) -> String {
+pub(super) fn arrow(port: PortView) -> String {
     format!("{} {}→{}", port.protocol, port.public, port.room)
 }
 
