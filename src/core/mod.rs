@@ -10,3 +10,4 @@
 //! ```
 
 pub mod store;
+pub mod template;
