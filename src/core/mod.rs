@@ -15,3 +15,4 @@ pub mod kernel;
 pub mod launch;
 pub mod notify;
 pub mod store;
+pub mod template;
