@@ -14,5 +14,6 @@ pub mod console;
 pub mod kernel;
 pub mod launch;
 pub mod notify;
+pub mod reconcile;
 pub mod store;
 pub mod template;

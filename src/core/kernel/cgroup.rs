@@ -159,6 +159,35 @@ impl Cgroups {
             .collect()
     }
 
+    /// Whether anything of a room's cgroups is there.
+    #[must_use]
+    pub fn exists(&self, room: RoomId) -> bool {
+        std::iter::once(&self.unified)
+            .chain(&self.v1)
+            .any(|house| house.join(room.to_string()).exists())
+    }
+
+    /// The `cgroup.procs` files to write to, to join the process whose /proc/PID/cgroup is
+    /// `text` (cgroups(7)).
+    #[must_use]
+    pub fn procs_of(&self, text: &str) -> Vec<PathBuf> {
+        let unified = self.unified.parent().map(Path::to_owned).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| {
+                let mut fields = line.splitn(3, ':').skip(1);
+                let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/'));
+                let root = match controllers {
+                    "" => unified.clone(),
+                    name if CONTROLLERS.contains(&name) && !self.v1.is_empty() => {
+                        Path::new("/sys/fs/cgroup").join(name)
+                    }
+                    _ => return None,
+                };
+                Some(root.join(path).join("cgroup.procs"))
+            })
+            .collect()
+    }
+
     /// The host pids of all of a room's processes.
     #[must_use]
     pub fn processes(&self, room: RoomId) -> Vec<i32> {

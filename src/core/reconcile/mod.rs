@@ -1,0 +1,397 @@
+//! The loop that makes the kernel agree with the store.
+//!
+//! A command writes what is wanted and calls [`Reconciler::wake`]; nothing is polled. Each room
+//! has at most one worker, so one broken room never holds another up. A round observes the
+//! kernel, plans (pure), and applies, recording each step:
+//!
+//! - **A step fails**: what this round made is undone, last first. A creation that fails leaves
+//!   no row either, so its name is free again and the job says what went wrong; a start that
+//!   fails leaves the room off with its problem, until the next command or boot.
+//! - **Core is killed**: nothing is undone. The next core observes and plans from there; done
+//!   steps of open jobs are in the store.
+//! - **A room ends by itself**: a power-off from inside turns what is wanted to stopped; a
+//!   reboot or a crash starts it again, unless it keeps happening.
+//!
+//! Firewall and snapshot are made beside the bring-up, not before it: the firewall drops what it
+//! does not know, so the order is safe either way.
+
+mod apply;
+mod border;
+mod ledger;
+mod live;
+mod observe;
+pub mod plan;
+mod workers;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::io::Interest;
+
+pub use apply::StepError;
+pub use border::{Border, BorderError};
+pub use ledger::{Cause, Ledger, Recorded};
+pub use live::{Init, Live};
+use plan::{Desired, Observed, OpenJob, Step};
+use workers::Workers;
+
+use super::console::Console;
+use super::kernel::cgroup::Cgroups;
+use super::kernel::pool::Pool;
+use super::store::{Room, Store, StoreError};
+use crate::model::{HostName, JobKind, JobState, RoomId, RoomNetwork, StepState, Wanted};
+use crate::sys::readiness;
+use crate::wire::JobView;
+
+/// Gives front the house as it is wanted now. Implemented by the keeper.
+pub trait Publisher: Send + Sync {
+    /// Renders and sends a snapshot.
+    fn publish(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// What every room's bring-up needs to know of the house.
+#[derive(Debug, Clone)]
+pub struct RoomSettings {
+    pub zone: HostName,
+    pub network: RoomNetwork,
+    /// The socket on which inits say they are ready.
+    pub notify: PathBuf,
+}
+
+/// The reconciler. It lives in an `Arc`; its workers hold it.
+pub struct Reconciler {
+    store: Store,
+    pool: Pool,
+    cgroups: Cgroups,
+    border: Border,
+    ledger: Ledger,
+    publisher: Arc<dyn Publisher>,
+    settings: RoomSettings,
+    live: Arc<Live>,
+    workers: Workers,
+    myself: std::sync::Weak<Self>,
+}
+
+/// The pieces a reconciler is made of.
+pub struct Pieces {
+    pub store: Store,
+    pub pool: Pool,
+    pub cgroups: Cgroups,
+    pub border: Border,
+    pub ledger: Ledger,
+    pub publisher: Arc<dyn Publisher>,
+    pub settings: RoomSettings,
+    pub live: Arc<Live>,
+}
+
+impl Reconciler {
+    pub fn new(pieces: Pieces) -> Arc<Self> {
+        let Pieces { store, pool, cgroups, border, ledger, publisher, settings, live } = pieces;
+        Arc::new_cyclic(|myself| Self {
+            store,
+            pool,
+            cgroups,
+            border,
+            ledger,
+            publisher,
+            settings,
+            live,
+            workers: Workers::default(),
+            myself: myself.clone(),
+        })
+    }
+
+    /// Takes up the rooms as the last core left them: adopts those that run, then wakes all.
+    /// What runs or lies there without a row is removed.
+    ///
+    /// # Errors
+    /// When the store or the border fails: nothing could be right then.
+    pub async fn begin(
+        &self,
+        consoles: Vec<(RoomId, std::os::fd::OwnedFd)>,
+    ) -> Result<(), StepError> {
+        let rooms = self.store.rooms().await?;
+        for (room, master) in consoles {
+            match Console::restore(master) {
+                Ok(console) => self.live.set_console(room, Arc::new(console)),
+                Err(error) => tracing::warn!(%room, %error, "a console is lost"),
+            }
+        }
+        for room in &rooms {
+            if let Some(init) = observe::find_init(room.id, &self.cgroups) {
+                tracing::info!(room = %room.name, pid = init.pid, "adopted");
+                // What it said to an earlier core is not known; it has had its time.
+                self.watch(room.id, init, true);
+            }
+        }
+        self.border.settle().await?;
+        self.remove_strays(&rooms).await;
+        for room in rooms {
+            self.wake(room.id);
+        }
+        Ok(())
+    }
+
+    async fn remove_strays(&self, rooms: &[Room]) {
+        let mut strays = self.cgroups.rooms();
+        strays.extend(self.pool.room_ids().unwrap_or_default());
+        strays.retain(|stray| !rooms.iter().any(|room| room.id == *stray));
+        strays.sort_unstable();
+        strays.dedup();
+        for stray in strays {
+            tracing::warn!(room = %stray, "removing what is left of a room that is no more");
+            self.kill_all(stray).await;
+            let removed = self.cgroups.remove(stray).map_err(StepError::from);
+            let removed = removed.and_then(|()| Ok(self.pool.destroy_layer(stray)?));
+            if let Err(error) = removed {
+                tracing::error!(room = %stray, error = &error as &dyn std::error::Error, "it cannot be removed");
+            }
+        }
+    }
+
+    /// Something about a room changed: see to it.
+    pub fn wake(&self, room: RoomId) {
+        let Some(myself) = self.myself.upgrade() else { return };
+        if self.workers.enlist(room) {
+            tokio::spawn(async move {
+                while myself.workers.begin(room) {
+                    if let Err(error) = myself.round(room).await {
+                        tracing::error!(%room, error = &error as &dyn std::error::Error, "a room's round failed");
+                    }
+                }
+            });
+        }
+    }
+
+    async fn round(&self, id: RoomId) -> Result<(), StoreError> {
+        let Some(room) = self.store.room_by_id(id).await? else { return Ok(()) };
+        let jobs = self.store.open_jobs(id).await?;
+        let desired = desired(&room, &jobs);
+        let seen = self.observe(id).await;
+        let steps = plan::plan(&desired, seen);
+        let cause = Cause {
+            room: Some((id, room.name.clone())),
+            jobs: jobs.iter().map(|job| (job.id, job.accepted_at)).collect(),
+        };
+        let creating = jobs.iter().any(|job| job.kind == JobKind::Create);
+        if !steps.is_empty() {
+            self.ledger.begun(&cause, self.live.phase(id));
+        }
+        match self.carry_out(&steps, &room, &cause).await {
+            Ok(()) => {
+                self.live.set_failed(id, false);
+                self.ledger.end(&cause, self.live.phase(id), JobState::Done, None);
+                Ok(())
+            }
+            // The next round, already called for, goes on from here.
+            Err(Failure { error: StepError::Overtaken, .. }) => Ok(()),
+            Err(failure) => self.fail(&room, creating, failure, &cause).await,
+        }
+    }
+
+    async fn observe(&self, room: RoomId) -> Observed {
+        let (live, pool, cgroups) =
+            (Arc::clone(&self.live), self.pool.clone(), self.cgroups.clone());
+        let look = move || observe::observe(room, &live, &pool, &cgroups);
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
+
+    /// Does the steps in order, those that may go beside the others beside them.
+    async fn carry_out(&self, steps: &[Step], room: &Room, cause: &Cause) -> Result<(), Failure> {
+        let mut done = Vec::new();
+        // Steps go aside only in front of a launch; when nothing is awaited they are in order.
+        let (aside, ahead): (Vec<Step>, Vec<Step>) =
+            if steps.contains(&Step::Launch) && !steps.contains(&Step::Stop) {
+                steps.iter().partition(|step| step.aside())
+            } else {
+                (Vec::new(), steps.to_vec())
+            };
+        let beside = async {
+            let publish = async {
+                for step in aside.iter().filter(|step| **step == Step::Publish) {
+                    self.take(*step, room, cause).await?;
+                }
+                Ok(())
+            };
+            let network = async {
+                for step in aside.iter().filter(|step| **step == Step::Network) {
+                    self.take(*step, room, cause).await?;
+                }
+                Ok(())
+            };
+            let ((), ()) = tokio::try_join!(publish, network)?;
+            Ok::<(), (Step, StepError)>(())
+        };
+        let main = async {
+            for step in ahead.iter().filter(|step| **step != Step::Ready) {
+                self.take(*step, room, cause).await?;
+                done.push(*step);
+            }
+            Ok(())
+        };
+        let first = tokio::join!(main, beside);
+        let outcome = match first.0.and(first.1) {
+            Ok(()) if steps.contains(&Step::Ready) => self.take(Step::Ready, room, cause).await,
+            other => other,
+        };
+        outcome.map_err(|(step, error)| Failure { step, error, done })
+    }
+
+    /// Does one step and records it.
+    async fn take(&self, step: Step, room: &Room, cause: &Cause) -> Result<(), (Step, StepError)> {
+        let begun = Instant::now();
+        let outcome = self.apply(step, room).await;
+        if matches!(outcome, Err(StepError::Overtaken)) {
+            return outcome.map_err(|error| (step, error));
+        }
+        let recorded = Recorded {
+            name: step.name(),
+            state: if outcome.is_ok() { StepState::Done } else { StepState::Failed },
+            at: Timestamp::now(),
+            took_ms: begun.elapsed().as_secs_f64() * 1e3,
+            detail: outcome.as_ref().err().map(|error| chain(error)),
+        };
+        self.ledger.step(cause, self.live.phase(room.id), &recorded);
+        outcome.map_err(|error| (step, error))
+    }
+
+    /// Undoes what a failed round had made, and says so.
+    async fn fail(
+        &self,
+        room: &Room,
+        creating: bool,
+        failure: Failure,
+        cause: &Cause,
+    ) -> Result<(), StoreError> {
+        let Failure { step, error, done } = failure;
+        let said = format!("{}: {}", step.name(), chain(&error));
+        tracing::error!(room = %room.name, step = step.name(), error = &error as &dyn std::error::Error, "a step failed");
+        // A room that does not become ready runs: its owner may want to look into it.
+        let keeps = step == Step::Ready && !creating;
+        for step in done.iter().rev().filter(|_| !keeps) {
+            let begun = Instant::now();
+            if let Err(error) = self.undo(*step, room).await {
+                tracing::error!(room = %room.name, step = step.name(), error = &error as &dyn std::error::Error, "a step cannot be undone");
+                continue;
+            }
+            if matches!(step, Step::Launch | Step::Layer) {
+                let recorded = Recorded {
+                    name: step.name(),
+                    state: StepState::Undone,
+                    at: Timestamp::now(),
+                    took_ms: begun.elapsed().as_secs_f64() * 1e3,
+                    detail: None,
+                };
+                self.ledger.step(cause, self.live.phase(room.id), &recorded);
+            }
+        }
+        self.live.set_failed(room.id, true);
+        self.ledger.end(cause, self.live.phase(room.id), JobState::Failed, Some(&said));
+        if creating {
+            // What an interrupted, earlier round may have made goes too.
+            let erased = self.apply(Step::Release, room).await;
+            let erased = erased.and(self.apply(Step::Erase, room).await);
+            if erased.is_ok() {
+                self.store.room_forget(Timestamp::now(), room.id).await?;
+                self.live.forget(room.id);
+            }
+            self.publisher.publish().await;
+            if let Err(error) = self.border.settle().await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the border is not as wanted"
+                );
+            }
+        } else {
+            self.store.room_set_problem(room.id, Some(said)).await?;
+        }
+        Ok(())
+    }
+
+    /// Watches a pid 1 until it ends, then sees to its room.
+    pub(super) fn watch(&self, room: RoomId, init: Init, ready: bool) {
+        self.live.began(room, init.clone(), ready);
+        let Some(myself) = self.myself.upgrade() else { return };
+        tokio::spawn(async move {
+            let end = wait_for_end(&init).await;
+            let by_us = myself.live.ended(room);
+            tracing::info!(%room, pid = init.pid, ?end, by_us, "a room's init ended");
+            if !by_us && let Err(error) = myself.ended_by_itself(room, end).await {
+                tracing::error!(%room, error = &error as &dyn std::error::Error, "a room's end is not seen to");
+            }
+        });
+    }
+
+    async fn ended_by_itself(&self, id: RoomId, end: End) -> Result<(), StoreError> {
+        let Some(room) = self.store.room_by_id(id).await? else { return Ok(()) };
+        if room.wanted == Wanted::Running {
+            let why = match end {
+                End::PoweredOff => Some("powered off from inside"),
+                _ if !self.live.may_revive(id, Instant::now()) => Some("it kept ending by itself"),
+                _ => None,
+            };
+            if let Some(why) = why {
+                self.store
+                    .room_set_wanted_by_house(Timestamp::now(), id, Wanted::Stopped, why)
+                    .await?;
+            }
+        }
+        self.wake(id);
+        Ok(())
+    }
+}
+
+/// A round that stopped at a step, and the steps it had done before.
+struct Failure {
+    step: Step,
+    error: StepError,
+    done: Vec<Step>,
+}
+
+/// How a pid 1 ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// `poweroff` or `halt` inside: reboot(2) in a pid namespace ends its init with SIGINT.
+    PoweredOff,
+    /// Anything else, a reboot (SIGHUP) included, and what an earlier core's child did.
+    Other,
+}
+
+async fn wait_for_end(init: &Init) -> End {
+    let watched = init.pidfd.try_clone().and_then(|fd| readiness::watch(fd, Interest::READABLE));
+    match watched {
+        // Readable once the process has ended.
+        Ok(fd) => drop(fd.readable().await),
+        Err(error) => tracing::error!(pid = init.pid, %error, "an init cannot be watched"),
+    }
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    use std::os::fd::AsFd;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    // ECHILD for a room that was running before this core: it is another's child.
+    match waitid(WaitId::PidFd(init.pidfd.as_fd()), options) {
+        Ok(Some(status)) if status.terminating_signal() == Some(nix::libc::SIGINT) => {
+            End::PoweredOff
+        }
+        _ => End::Other,
+    }
+}
+
+fn desired(room: &Room, jobs: &[JobView]) -> Desired {
+    let done = |job: &JobView| {
+        let steps = job.steps.iter().filter(|step| step.state == StepState::Done);
+        steps.map(|step| step.name.clone()).collect()
+    };
+    let jobs = jobs.iter().map(|job| OpenJob { kind: job.kind, done: done(job) }).collect();
+    Desired { wanted: room.wanted, jobs }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut said: Vec<String> = causes.map(ToString::to_string).collect();
+    said.dedup();
+    said.join(": ")
+}
