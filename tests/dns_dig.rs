@@ -1,4 +1,5 @@
 //! The name service on loopback, asked by `dig`.
+#![allow(clippy::expect_used, reason = "a test says what it needs by failing")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use super::query::{Query, Transport};
 use super::service::{Outcome, Service, Side};
-use super::upstream::framed;
+use super::tcp::framed;
 use super::*;
 use crate::wire::{Snapshot, Zone};
 
@@ -365,7 +365,7 @@ fn noise() -> impl Strategy<Value = Vec<u8>> {
     let parts = proptest::collection::vec(plausible, 0..5);
     (any::<[u8; 2]>(), header, parts).prop_map(|(flags, counts, parts)| {
         let mut bytes = vec![0x12, 0x34, flags[0], flags[1] & 0xf0];
-        counts.iter().for_each(|count| bytes.extend([0, *count]));
+        bytes.extend(counts.map(|count| u16::from(count).to_be_bytes()).as_flattened());
         bytes.extend(parts.concat());
         bytes
     })
@@ -389,6 +389,6 @@ proptest! {
         let answered = Message::from_octets(bytes::Bytes::from(answered)).expect("a header");
         let reply = compose::relay(&query, answered.for_slice(), 5);
         prop_assert!(reply.len() <= 512);
-        cache::Cache::default().keep(&query, &answered, std::time::Instant::now());
+        resolver::keep_in_new_cache(&query, &answered);
     }
 }
