@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! datagram / stream ─ query::parse ─ answer ─┬─ compose ──────────────────────── reply
-//!                                            └─ cache ─ upstream ─ compose::relay ┘  (rooms only)
+//!                                            └─ resolver: cache, else ask ─ relay ──┘  (rooms only)
 //! ```
 //!
 //! Front calls [`serve`] once. It trusts core's snapshot and settings, and nothing that arrives
@@ -26,14 +26,13 @@
 //!   one holds up those behind it.
 
 mod answer;
-mod cache;
 mod compose;
 mod query;
 mod quota;
+mod resolver;
 mod service;
 mod tcp;
 mod udp;
-mod upstream;
 mod zone;
 
 #[cfg(test)]

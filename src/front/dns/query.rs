@@ -136,7 +136,7 @@ mod tests {
     fn request(flags: u16, counts: [u16; 4], rest: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0xab, 0xcd];
         bytes.extend(flags.to_be_bytes());
-        counts.iter().for_each(|count| bytes.extend(count.to_be_bytes()));
+        bytes.extend(counts.map(u16::to_be_bytes).as_flattened());
         bytes.extend(rest);
         bytes
     }

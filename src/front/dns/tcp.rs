@@ -11,7 +11,6 @@ use tokio::time::timeout;
 
 use super::query::Transport;
 use super::service::{Outcome, Service, Side};
-use super::upstream::framed;
 
 /// How long a client may take to send a whole request or to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,4 +71,11 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> 
     let mut request = vec![0; usize::from(length)];
     stream.read_exact(&mut request).await?;
     Ok(request)
+}
+
+/// A message behind its length (RFC 1035 §4.2.2), to be written at once (RFC 7766 §8). One too
+/// long for its length is cut, which no message composed here is.
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes(), &message[..usize::from(length)]].concat()
 }

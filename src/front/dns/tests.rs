@@ -10,12 +10,13 @@ use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::name::Name;
 use domain::base::{Message, MessageBuilder};
 use domain::rdata::{A, AllRecordData, Txt};
+use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::query::Transport;
+use super::query::{Query, Transport};
 use super::service::{Outcome, Service, Side};
-use super::upstream::framed;
+use super::tcp::framed;
 use super::*;
 use crate::wire::{Snapshot, Zone};
 
@@ -350,4 +351,44 @@ fn the_house_does_not_ask_itself() {
         .map(|address| address.parse().expect("valid"))
         .to_vec();
     assert_eq!(resolvers(&settings), ["192.0.2.53:53".parse().expect("valid")]);
+}
+
+/// Sound headers and names now and then, so that the parsers get past them.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let plausible = prop_oneof![
+        Just(b"\x04blog\x07hosting\x07example\0\0\x01\0\x01".to_vec()),
+        Just(b"\0\0\x29\x10\0\0\0\x80\0\0\0".to_vec()),
+        Just(b"\xc0\x0c\0\x05\0\x01\0\0\0\x09\0\x02\xc0\x0c".to_vec()),
+        proptest::collection::vec(any::<u8>(), 0..40),
+    ];
+    let header = [2_u8, 1, 1, 2].map(|largest| 0..=largest);
+    let parts = proptest::collection::vec(plausible, 0..5);
+    (any::<[u8; 2]>(), header, parts).prop_map(|(flags, counts, parts)| {
+        let mut bytes = vec![0x12, 0x34, flags[0], flags[1] & 0xf0];
+        bytes.extend(counts.map(|count| u16::from(count).to_be_bytes()).as_flattened());
+        bytes.extend(parts.concat());
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_request_brings_it_down(request in noise()) {
+        if let Some(reply) = decide(&service(), &request, ROOM, Side::Room) {
+            prop_assert!(Message::from_slice(&reply).is_ok_and(|reply| reply.header().qr()));
+            prop_assert!(reply.len() <= 1232);
+        }
+    }
+
+    #[test]
+    fn nothing_a_resolver_says_brings_it_down(answered in noise()) {
+        let asked = request("blog.hosting.example", Rtype::A, Class::IN);
+        let query = Query::parse(&asked, Transport::Udp).expect("sound");
+        let answered = Message::from_octets(bytes::Bytes::from(answered)).expect("a header");
+        let reply = compose::relay(&query, answered.for_slice(), 5);
+        prop_assert!(reply.len() <= 512);
+        resolver::keep_in_new_cache(&query, &answered);
+    }
 }

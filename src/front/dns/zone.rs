@@ -187,8 +187,8 @@ fn reverse_apexes(network: &RoomNetwork) -> impl Iterator<Item = DomainName> {
 
 /// `c.b.a.in-addr.arpa` for the octets a, b, c.
 fn reverse_name(octets: &[u8]) -> Option<DomainName> {
-    let labels: String = octets.iter().rev().map(|octet| format!("{octet}.")).collect();
-    Name::bytes_from_str(&format!("{labels}in-addr.arpa")).ok()
+    let labels: Vec<String> = octets.iter().rev().map(u8::to_string).collect();
+    Name::bytes_from_str(&format!("{}.in-addr.arpa", labels.join("."))).ok()
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::query::{PAYLOAD, Query};
+use crate::front::dns::query::{PAYLOAD, Query};
+use crate::front::dns::tcp::framed;
 
 /// How long one try may take. Three of them end before a client's own five seconds do
 /// (resolv.conf(5), `timeout`).
@@ -38,7 +39,7 @@ enum UpstreamError {
 }
 
 /// Asks the resolvers in turn until one answers. `None` when none does.
-pub(super) async fn resolve(query: &Query, resolvers: &[SocketAddr]) -> Option<Message<Bytes>> {
+pub(super) async fn ask_in_turn(query: &Query, resolvers: &[SocketAddr]) -> Option<Message<Bytes>> {
     for resolver in resolvers.iter().cycle().take(TRIES.min(TRIES * resolvers.len())) {
         match ask(query, *resolver).await {
             Ok(answered) => return Some(answered),
@@ -90,13 +91,6 @@ async fn ask_tcp(query: &Query, resolver: SocketAddr) -> Result<Message<Bytes>, 
     accept(&bytes, &question)
         .filter(|answered| !answered.header().tc())
         .ok_or(UpstreamError::Garbled)
-}
-
-/// A message behind its length (RFC 1035 §4.2.2), to be written at once (RFC 7766 §8). One too
-/// long for its length is cut, which no message composed here is.
-pub(super) fn framed(message: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
-    [&length.to_be_bytes(), &message[..usize::from(length)]].concat()
 }
 
 /// The client's question under an id of its own.

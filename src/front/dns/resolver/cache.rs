@@ -12,7 +12,7 @@ use domain::base::name::{Name, ToName};
 use domain::base::{Message, ParsedRecord};
 use domain::rdata::Soa;
 
-use super::query::Query;
+use crate::front::dns::query::Query;
 
 /// Answers in each generation.
 const GENERATION: usize = 1024;
