@@ -5,4 +5,6 @@
 //! `front/sandbox` may use this room; nobody else needs to.
 #![allow(unsafe_code, reason = "this is the room where system calls are made")]
 
+pub mod bpf;
 pub mod fdpass;
+pub mod seccomp;
