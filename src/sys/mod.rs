@@ -6,5 +6,7 @@
 #![allow(unsafe_code, reason = "this is the room where system calls are made")]
 
 pub mod bpf;
+pub mod descriptor;
 pub mod fdpass;
+pub mod memory;
 pub mod seccomp;
