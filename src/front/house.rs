@@ -4,10 +4,8 @@
 //! on with the last snapshot.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -56,11 +54,9 @@ impl House {
         let call = self.line.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.with_waiting(|waiting| waiting.insert(call, answer)).ok_or_else(gone)?;
+        let _forgotten = Forgotten { house: self, call };
         let frame = FromFront::Call { call, token, command: Box::new(command) };
-        if self.line.outgoing.send(frame).await.is_err() {
-            self.with_waiting(|waiting| waiting.remove(&call));
-            return Err(gone());
-        }
+        self.line.outgoing.send(frame).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
@@ -93,5 +89,66 @@ impl House {
 
     fn with_waiting<T>(&self, act: impl FnOnce(&mut Waiting) -> T) -> Option<T> {
         self.line.waiting.lock().ok()?.as_mut().map(act)
+    }
+}
+
+/// Takes a call off the list however waiting for it ends: a visitor who leaves drops the future.
+struct Forgotten<'a> {
+    house: &'a House,
+    call: u64,
+}
+
+impl Drop for Forgotten<'_> {
+    fn drop(&mut self) {
+        self.house.with_waiting(|waiting| waiting.remove(&self.call));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(house: &House) -> Option<usize> {
+        house.with_waiting(|waiting| waiting.len())
+    }
+
+    #[tokio::test]
+    async fn an_answer_reaches_who_asked() {
+        let (outgoing, mut queue) = mpsc::channel(1);
+        let house = House::new(outgoing);
+        let asker = tokio::spawn({
+            let house = house.clone();
+            async move { house.call(None, Command::RoomList).await }
+        });
+        let Some(FromFront::Call { call, .. }) = queue.recv().await else { panic!("no call") };
+        house.answer(call + 1, Ok(Reply::Done));
+        house.answer(call, Ok(Reply::Done));
+        assert!(matches!(asker.await.expect("joined"), Ok(Reply::Done)));
+        assert_eq!(waiting(&house), Some(0));
+    }
+
+    #[tokio::test]
+    async fn who_leaves_is_forgotten() {
+        let (outgoing, mut queue) = mpsc::channel(1);
+        let house = House::new(outgoing);
+        let call = house.call(None, Command::RoomList);
+        tokio::select! {
+            biased;
+            _ = call => panic!("answered by nobody"),
+            _ = queue.recv() => {}
+        }
+        assert_eq!(waiting(&house), Some(0));
+    }
+
+    #[tokio::test]
+    async fn when_core_goes_everyone_is_told() {
+        let (outgoing, _queue) = mpsc::channel(1);
+        let house = House::new(outgoing);
+        let (told, ()) = tokio::join!(biased; house.call(None, Command::RoomList), async {
+            house.lost();
+        });
+        assert_eq!(told.expect_err("gone").kind, FaultKind::Unavailable);
+        let later = house.call(None, Command::RoomList).await;
+        assert_eq!(later.expect_err("gone").kind, FaultKind::Unavailable);
     }
 }

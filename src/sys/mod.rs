@@ -8,9 +8,11 @@
 pub mod bpf;
 pub mod btrfs;
 pub mod clone;
+pub mod descriptor;
 pub mod fdpass;
 pub mod listen;
 pub mod loopdev;
+pub mod memory;
 pub mod mount;
 pub mod pty;
 pub mod readiness;
