@@ -109,6 +109,3 @@ impl Panel {
         Ok(answer.unwrap_or_else(|_| Err(late()))?)
     }
 }
-
-#[cfg(test)]
-mod tests;

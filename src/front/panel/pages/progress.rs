@@ -163,7 +163,7 @@ fn line(texts: &Texts, step: &StepView, total: f64) -> Markup {
             }
             svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
                 rect.track width="100" height="6" rx="1" {}
-                rect.took x=(format!("{from:.1}")) width=(format!("{width:.1}")) height="6" rx="1" {}
+                rect.filled x=(format!("{from:.1}")) width=(format!("{width:.1}")) height="6" rx="1" {}
             }
             span.took { ((texts.milliseconds)(step.took_ms)) }
             @if let Some(detail) = &step.detail {

@@ -2,7 +2,7 @@
 //! English; a sentence that changes there is shown as it came until it is changed here too.
 
 /// English and French; `{}` is what the sentence is about, the same in both.
-const SENTENCES: &[(&str, &str)] = &[
+pub(super) const SENTENCES: &[(&str, &str)] = &[
     ("a room's name has 2 to 30 characters", "Le nom d’une piaule compte de 2 à 30 caractères."),
     (
         "a room's name is made of lower-case letters and digits, and begins with a letter",
