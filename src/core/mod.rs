@@ -9,4 +9,7 @@
 //!        snapshot to front ◀─ apply ◀─ plan ◀─ reconcile ◀─ wakes at once
 //! ```
 
+pub mod admin;
+pub mod gate;
+
 pub mod store;
