@@ -6,3 +6,4 @@
 #![allow(unsafe_code, reason = "this is the room where system calls are made")]
 
 pub mod fdpass;
+pub mod inherited;
