@@ -17,7 +17,7 @@ const BEGIN: &str = "\
 To begin:
   piaule template build light                            make what rooms are made from
   piaule account create ada ada@school.example           make an account
-  piaule create blog --owner ada --key ~/.ssh/id.pub     make a room and start it
+  piaule create blog --owner ada --key ada.pub           make a room and start it
   piaule show blog                                       where it is, how it does
 
 Exit status:
@@ -32,7 +32,8 @@ Exit status:
 
 /// Keep a house of small Linux machines.
 #[derive(Debug, Parser)]
-#[command(name = "piaule", version, after_help = BEGIN, infer_subcommands = false)]
+#[command(name = "piaule", version, after_help = BEGIN)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub(super) struct Arguments {
     /// The house's socket
     #[arg(long, global = true, value_name = "PATH", default_value = SOCKET, help_heading = "Everywhere")]
@@ -63,7 +64,10 @@ Examples:
     /// All rooms
     List,
     /// One room: where it is, its ports and keys, how it does
-    Show { name: RoomName },
+    Show {
+        /// The room
+        name: RoomName,
+    },
     /// Start a room
     Start(OneRoom),
     /// Stop a room; it stays off until started
@@ -98,18 +102,26 @@ Examples:
   piaule enter blog -- systemctl status apache2
   tar c site | piaule enter blog -- tar x -C /var/www")]
     Enter {
+        /// The room
         name: RoomName,
         /// The command and its arguments, after `--`
         #[arg(last = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
     /// See and type on a room's console; Ctrl-] leaves it
-    Console { name: RoomName },
+    Console {
+        /// The room
+        name: RoomName,
+    },
     /// The end of what a room wrote on its console
-    Logs { name: RoomName },
+    Logs {
+        /// The room
+        name: RoomName,
+    },
     /// A room's jobs, or one job by its number, with their steps
     #[command(after_help = "Examples:\n  piaule jobs blog\n  piaule jobs 17")]
     Jobs {
+        /// The room, or the job's number
         #[arg(value_name = "NAME|JOB")]
         of: JobsOf,
     },
@@ -143,7 +155,10 @@ Examples:
   piaule completion bash > /etc/bash_completion.d/piaule
   piaule completion zsh > /usr/share/zsh/vendor-completions/_piaule
   piaule completion fish > ~/.config/fish/completions/piaule.fish")]
-    Completion { shell: Shell },
+    Completion {
+        /// Whose language to write it in
+        shell: Shell,
+    },
     /// Be the house (systemd starts this)
     #[command(hide = true)]
     Core {
@@ -161,7 +176,9 @@ Examples:
   piaule account create ada ada@school.example
   pwgen 20 1 | piaule account create ada ada@school.example --password-stdin")]
     Create {
+        /// 2 to 32 lower-case letters, digits and hyphens, a letter first
         login: Login,
+        /// Where mail reaches its holder
         email: Email,
         /// Rooms it may have, 1 unless said
         #[arg(long, value_name = "NUMBER")]
@@ -172,17 +189,29 @@ Examples:
     /// All accounts
     List,
     /// One account
-    Show { login: Login },
+    Show {
+        /// Whose
+        login: Login,
+    },
     /// Replace an account's password, and sign it out everywhere
     Password {
+        /// Whose
         login: Login,
         #[command(flatten)]
         password: PasswordSource,
     },
     /// Change how many rooms an account may have
-    Rooms { login: Login, number: u32 },
+    Rooms {
+        /// Whose
+        login: Login,
+        /// At most so many, archived ones included
+        number: u32,
+    },
     /// Remove an account that has no room
-    Delete { login: Login },
+    Delete {
+        /// Whose
+        login: Login,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +225,7 @@ pub(super) struct PasswordSource {
 pub(super) enum TemplateVerb {
     /// Build a new version from its recipe
     Build {
+        /// The template, such as `light`
         name: TemplateName,
         #[command(flatten)]
         wait: Wait,
@@ -208,12 +238,14 @@ Examples:
   piaule template export light light.tar.zst
   piaule template export light - | ssh other piaule template import light -")]
     Export {
+        /// The template
         name: TemplateName,
         /// A tar.zst file to make, or `-` for standard output
         file: PathBuf,
     },
     /// Make a new version from a file of `export`
     Import {
+        /// The template
         name: TemplateName,
         /// A tar.zst file, or `-` for standard input
         file: PathBuf,
@@ -242,6 +274,7 @@ pub(super) struct Create {
 
 #[derive(Debug, Args)]
 pub(super) struct OneRoom {
+    /// The room
     pub(super) name: RoomName,
     #[command(flatten)]
     pub(super) wait: Wait,
@@ -262,6 +295,7 @@ Examples:
   piaule port add blog 8080             any free public port to the room's tcp 8080
   piaule port add game 20010:27015/udp  the public udp 20010 to the room's 27015")]
     Add {
+        /// The room
         name: RoomName,
         /// [PUBLIC:]ROOM[/udp]
         port: PortSpec,
@@ -271,6 +305,7 @@ Examples:
     /// No longer redirect a public port
     #[command(after_help = "Example:\n  piaule port del game 20010/udp")]
     Del {
+        /// The room
         name: RoomName,
         /// PUBLIC[/udp]
         port: PublicSpec,
@@ -287,6 +322,7 @@ Examples:
   piaule key add blog ~/.ssh/id_ed25519.pub
   curl -s https://github.com/ada.keys | head -1 | piaule key add blog -")]
     Add {
+        /// The room
         name: RoomName,
         /// A file, `-` for standard input, or the key itself
         key: String,
@@ -296,6 +332,7 @@ Examples:
     /// No longer let a key sign in
     #[command(after_help = "`piaule show NAME` lists the fingerprints.")]
     Del {
+        /// The room
         name: RoomName,
         /// Such as SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE
         fingerprint: String,

@@ -11,5 +11,5 @@
 
 pub mod admin;
 pub mod gate;
-
+pub mod handle;
 pub mod store;
