@@ -117,7 +117,7 @@ impl Keeper {
     }
 
     /// Keeps front for as long as core lives.
-    pub async fn keep(self: Arc<Self>, desk: Arc<dyn Desk>, events: broadcast::Sender<JobEvent>) {
+    pub async fn keep(self: Arc<Self>, desk: Arc<dyn Desk>, events: broadcast::Sender<Arc<JobEvent>>) {
         let mut earlier = self.recorded();
         let mut pause = Duration::ZERO;
         loop {
@@ -139,7 +139,7 @@ impl Keeper {
     async fn serve(
         &self,
         desk: &Arc<dyn Desk>,
-        mut events: broadcast::Receiver<JobEvent>,
+        mut events: broadcast::Receiver<Arc<JobEvent>>,
         earlier: &mut Option<Recorded>,
     ) -> io::Result<std::process::ExitStatus> {
         let (mut child, line) = self.start().await?;
@@ -150,7 +150,7 @@ impl Keeper {
             tokio::select! {
                 status = child.wait() => return status,
                 event = events.recv() => if let Ok(event) = event {
-                    line.send(&ToFront::Job(Box::new(event)), &[]).await?;
+                    line.send(&ToFront::Job(Box::new(JobEvent::clone(&event))), &[]).await?;
                 },
                 frame = line.receive::<FromFront>() => match frame? {
                     None => return child.wait().await,
@@ -194,12 +194,12 @@ impl Keeper {
         let rooms = self.store.rooms().await?;
         let rooms: Vec<&Room> =
             rooms.iter().filter(|room| room.wanted != Wanted::Destroyed).collect();
-        let names = [self.settings.zone.to_string(), format!("*.{}", self.settings.zone)];
-        let mut certificates = vec![self.authority.current(&names, Timestamp::now())?];
-        if !covers(&self.settings.zone.to_string(), self.settings.panel.as_ref()) {
-            let panel = [self.settings.panel.to_string()];
-            certificates.push(self.authority.current(&panel, Timestamp::now())?);
+        let zone = self.settings.zone.as_ref();
+        let mut names = vec![zone.to_owned(), format!("*.{zone}")];
+        if !covers(zone, self.settings.panel.as_ref()) {
+            names.push(self.settings.panel.to_string());
         }
+        let certificates = vec![self.authority.current(&names, Timestamp::now())?];
         let zone = Zone {
             serial: self.store.zone_serial().await?,
             rooms: rooms.iter().map(|room| (room.name.clone(), room.address)).collect(),
@@ -292,6 +292,12 @@ impl Recorded {
         let pidfd = rustix::process::pidfd_open(rustix::process::Pid::from_raw(pid)?, flags).ok()?;
         // Read after the pidfd is open: the same start time means the same process.
         (started_at(pid) == Some(started)).then_some(Self { pidfd })
+    }
+
+    /// Ends it at once.
+    pub fn end(self) {
+        // It may have ended by itself.
+        let _ = signal::send(self.pidfd.as_fd(), nix::libc::SIGKILL);
     }
 
     /// Asks it to drain and end.

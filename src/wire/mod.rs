@@ -5,8 +5,10 @@
 //! never how: no host path, no rule text. [`Reply`] answers it, or a [`Fault`] does.
 //! [`Snapshot`] is everything front serves, pushed whole by core.
 //!
-//! [`channel`] carries the frames between core and front, and between core and its stages.
+//! [`channel`] carries the frames between core and front, and between core and its stages;
+//! [`attach`] what needs descriptors on the administrator's socket.
 
+pub mod attach;
 pub mod channel;
 mod command;
 mod fault;

@@ -74,16 +74,36 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Unmounts the pool if it is a mounted image; its loop device goes with it.
+    /// Removes every room and template of the pool at `root`; it may not be there. A mounted
+    /// image is unmounted instead, its loop device goes with it, and the image is the caller's.
     ///
     /// # Errors
-    /// When it is still in use.
-    pub fn close(root: &Path) -> Result<(), PoolError> {
+    /// When something is still in use.
+    pub fn demolish(root: &Path) -> Result<(), PoolError> {
         match umount2(root, MntFlags::UMOUNT_NOFOLLOW) {
-            // EINVAL: not a mount point; the directory itself lies on btrfs.
-            Ok(()) | Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOENT) => Ok(()),
+            Ok(()) | Err(nix::errno::Errno::ENOENT) => Ok(()),
+            // Not a mount point: the directory itself lies on btrfs.
+            Err(nix::errno::Errno::EINVAL) => Self { root: root.to_owned() }.empty(),
             Err(error) => Err(at("unmount", root)(error.into())),
         }
+    }
+
+    fn empty(&self) -> Result<(), PoolError> {
+        for room in self.room_ids().unwrap_or_default() {
+            self.destroy_layer(room)?;
+        }
+        for (name, version) in self.templates_found().unwrap_or_default() {
+            self.remove_template(&name, version)?;
+        }
+        for folder in [self.templates(), self.rooms()] {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(at("remove", &folder)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn templates(&self) -> PathBuf {
@@ -153,11 +173,23 @@ impl Pool {
     /// The versions of each template that are there, sealed or not.
     ///
     /// # Errors
+    /// When a folder cannot be read.
+    pub fn templates_found(&self) -> Result<Vec<(TemplateName, TemplateVersion)>, PoolError> {
+        let mut found = Vec::new();
+        for name in names_in::<TemplateName>(&self.templates())? {
+            let folder = self.templates().join(name.as_ref());
+            let versions = names_in::<u32>(&folder)?.into_iter();
+            found.extend(versions.map(|version| (name.clone(), TemplateVersion(version))));
+        }
+        Ok(found)
+    }
+
+    /// The rooms that have a subvolume.
+    ///
+    /// # Errors
     /// When the folder cannot be read.
     pub fn room_ids(&self) -> Result<Vec<RoomId>, PoolError> {
-        let folder = self.rooms();
-        let entries = fs::read_dir(&folder).map_err(at("read", &folder))?;
-        Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+        names_in(&self.rooms())
     }
 
     /// Whether a room's layer is complete.
@@ -230,6 +262,12 @@ impl Pool {
         let size = stat.blocks() * stat.fragment_size();
         Ok(Usage { size, used: size - stat.blocks_free() * stat.fragment_size() })
     }
+}
+
+/// The entries of a folder whose names are such values.
+fn names_in<T: std::str::FromStr>(folder: &Path) -> Result<Vec<T>, PoolError> {
+    let entries = fs::read_dir(folder).map_err(at("read", folder))?;
+    Ok(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
 fn open_dir(path: &Path) -> Result<File, PoolError> {

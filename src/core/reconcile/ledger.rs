@@ -1,6 +1,8 @@
 //! The record of what the reconciler does: steps and ends of jobs, in order, into the store and
 //! on to whoever watches. Writing to disk does not hold a room's bring-up up.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 
@@ -12,7 +14,7 @@ use crate::wire::{JobEvent, JobView, StepView};
 #[derive(Debug, Clone)]
 pub struct Ledger {
     entries: mpsc::UnboundedSender<Entry>,
-    events: broadcast::Sender<JobEvent>,
+    events: broadcast::Sender<Arc<JobEvent>>,
 }
 
 #[derive(Debug)]
@@ -57,8 +59,13 @@ impl Ledger {
         ledger
     }
 
+    /// Where job events are sent, for whoever subscribes later.
+    pub fn sender(&self) -> broadcast::Sender<Arc<JobEvent>> {
+        self.events.clone()
+    }
+
     /// Every job event from now on.
-    pub fn events(&self) -> broadcast::Receiver<JobEvent> {
+    pub fn events(&self) -> broadcast::Receiver<Arc<JobEvent>> {
         self.events.subscribe()
     }
 
@@ -120,7 +127,7 @@ fn milliseconds(at: Timestamp, since: Timestamp) -> f64 {
 
 async fn write(
     store: &Store,
-    events: &broadcast::Sender<JobEvent>,
+    events: &broadcast::Sender<Arc<JobEvent>>,
     entry: Entry,
 ) -> Result<(), crate::core::store::StoreError> {
     let Entry { job, room, phase, what } = entry;
@@ -132,7 +139,7 @@ async fn write(
     let view: Option<JobView> = store.job(job).await?;
     if let Some(job) = view {
         // Nobody may be watching.
-        let _ = events.send(JobEvent { room, phase, job });
+        let _ = events.send(Arc::new(JobEvent { room, phase, job }));
     }
     Ok(())
 }

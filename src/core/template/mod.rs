@@ -104,7 +104,15 @@ pub async fn build(
     .await?;
     prepare(&recipe.prepare, into, &mut log).await?;
     log("checking the result");
-    let root = into.to_owned();
+    check(into).await
+}
+
+/// Checks that rooms can be born from the tree in `root`; gives the bytes of its files.
+///
+/// # Errors
+/// [`TemplateError::Unfit`], saying what is wrong where.
+pub async fn check(root: &Path) -> Result<u64, TemplateError> {
+    let root = root.to_owned();
     blocking(move || {
         tree::empty_mount_points(&root)?;
         tree::survey(&root)
