@@ -9,4 +9,5 @@
 //!        snapshot to front ◀─ apply ◀─ plan ◀─ reconcile ◀─ wakes at once
 //! ```
 
+pub mod authority;
 pub mod store;
