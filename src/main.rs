@@ -15,8 +15,12 @@ const CHANNEL: i32 = 0;
 
 fn main() -> ExitCode {
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
-        Some("front") => done(sys::descriptor::inherited(CHANNEL).map_err(Into::into).and_then(front_role)),
-        Some("stage") => done(sys::descriptor::inherited(CHANNEL).map_err(Into::into).and_then(stage_role)),
+        Some("front") => {
+            done(sys::descriptor::inherited(CHANNEL).map_err(Into::into).and_then(front_role))
+        }
+        Some("stage") => {
+            done(sys::descriptor::inherited(CHANNEL).map_err(Into::into).and_then(stage_role))
+        }
         _ => match cli::run() {
             cli::Role::Core { config } => done(core::run(&config).map_err(anyhow::Error::from)),
             cli::Role::Dismantle { config } => {
