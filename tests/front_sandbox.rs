@@ -1,6 +1,7 @@
 //! Front as core starts it: the built binary, walled in, looked at from the outside (proc(5)).
 //!
 //! Needs root, as front is born root.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expected")]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -135,9 +135,8 @@ impl Services {
         tracing::info!("draining");
         self.names.iter().for_each(AbortHandle::abort);
         self.draining.send_replace(true);
-        match tokio::time::timeout(DRAIN, self.proxy).await {
-            Ok(_) => tracing::info!("drained"),
-            Err(_) => tracing::warn!("some requests did not end in time"),
+        if tokio::time::timeout(DRAIN, self.proxy).await.is_err() {
+            tracing::warn!("some requests did not end in time");
         }
     }
 }

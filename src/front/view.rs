@@ -46,3 +46,31 @@ impl View {
         self.changed.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(generation: u64, serial: u32) -> Snapshot {
+        Snapshot {
+            generation,
+            zone: Zone { serial, rooms: Vec::new() },
+            routes: Vec::new(),
+            leases: Vec::new(),
+            certificates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_newer_snapshots_are_served_and_told_of() {
+        let view = View::empty();
+        let mut changes = view.changes();
+        for (generation, serial, served) in [(3, 30, 30), (3, 31, 30), (2, 20, 30), (4, 40, 40)] {
+            view.replace(of(generation, serial));
+            assert_eq!(view.now().zone.serial, served, "{generation}");
+            let told = changes.has_changed().expect("the view is there");
+            assert_eq!(told, serial == served, "{generation}");
+            changes.mark_unchanged();
+        }
+    }
+}

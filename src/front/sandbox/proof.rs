@@ -7,7 +7,7 @@ use caps::CapSet;
 use nix::errno::Errno;
 use nix::sys::prctl::{get_dumpable, get_no_new_privs};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-use nix::unistd::{execv, getgroups, getresgid, getresuid};
+use nix::unistd::{Gid, Uid, execv, getgroups, getresgid, getresuid};
 
 use super::SandboxError;
 
@@ -20,9 +20,9 @@ fn ensure(holds: bool, otherwise: &'static str) -> Result<(), SandboxError> {
 
 /// The right uid and gid, alone, without capabilities, and no way to gain any.
 pub(super) fn of_identity(uid: u32, gid: u32) -> Result<(), SandboxError> {
-    let users = getresuid().map(|ids| [ids.real, ids.effective, ids.saved].map(|id| id.as_raw()));
+    let users = getresuid().map(|ids| [ids.real, ids.effective, ids.saved].map(Uid::as_raw));
     ensure(users == Ok([uid; 3]), "it has another uid left")?;
-    let groups = getresgid().map(|ids| [ids.real, ids.effective, ids.saved].map(|id| id.as_raw()));
+    let groups = getresgid().map(|ids| [ids.real, ids.effective, ids.saved].map(Gid::as_raw));
     ensure(groups == Ok([gid; 3]), "it has another gid left")?;
     ensure(getgroups().is_ok_and(|groups| groups.is_empty()), "it has a group left")?;
     let sets = [

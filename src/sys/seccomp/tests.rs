@@ -104,14 +104,14 @@ fn refusals_by_argument() {
     let refused = [
         ("umount2", [0, 1, 0, 0, 0, 0], libc::EPERM),
         ("umount2", [0, 3, 0, 0, 0, 0], libc::EPERM),
-        ("clone", [NEWUSER | 17, 0, 0, 0, 0, 0], libc::EPERM),
+        ("clone", [NEWUSER | 0x11, 0, 0, 0, 0, 0], libc::EPERM),
         ("unshare", [NEWUSER, 0, 0, 0, 0, 0], libc::EPERM),
         ("unshare", [NEWUSER | 0x2_0000, 0, 0, 0, 0, 0], libc::EPERM),
         // What the kernel does not look at must not hide what it does.
         ("unshare", [1 << 63 | NEWUSER, 0, 0, 0, 0, 0], libc::EPERM),
         ("personality", [0x40_0000, 0, 0, 0, 0, 0], libc::EPERM),
         ("socket", [40, 1, 0, 0, 0, 0], libc::EAFNOSUPPORT),
-        ("socket", [1 << 32 | 40, 1, 0, 0, 0, 0], libc::EAFNOSUPPORT),
+        ("socket", [1 << 32 | 0x28, 1, 0, 0, 0, 0], libc::EAFNOSUPPORT),
         ("socket", [38, 5, 0, 0, 0, 0], libc::EAFNOSUPPORT),
     ];
     for (name, args, errno) in refused {
@@ -138,8 +138,8 @@ fn refusals_by_argument() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_x32_door_is_shut() {
-    let getpid = 39 | i64::from(X32_BIT);
-    let quotactl = 179 | i64::from(X32_BIT);
+    let getpid = 0x27 | i64::from(X32_BIT);
+    let quotactl = 0xb3 | i64::from(X32_BIT);
     for profile in [ROOM, FRONT] {
         let programs = compile(profile, ARCH).expect("profile");
         let got = answers(&programs, &[(getpid, [0; 6]), (quotactl, [0; 6])]);
@@ -212,8 +212,8 @@ fn front_by_argument() {
     let programs = compile(FRONT, ARCH).expect("front");
     let fd = u64::from(u32::MAX);
     let cases: &[(&str, [u64; 6], i32)] = &[
-        ("socket", [2, 1 | 0o2_004_000, 0, 0, 0, 0], 0),
-        ("socket", [10, 2 | 0o2_004_000, 0, 0, 0, 0], 0),
+        ("socket", [2, 0o1 | 0o2_004_000, 0, 0, 0, 0], 0),
+        ("socket", [10, 0o2 | 0o2_004_000, 0, 0, 0, 0], 0),
         ("socket", [1, 1, 0, 0, 0, 0], libc::EPERM),
         ("socket", [2, 3, 0, 0, 0, 0], libc::EPERM),
         ("socket", [2, 1, 132, 0, 0, 0], libc::EPERM),
