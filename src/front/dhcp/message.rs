@@ -27,7 +27,8 @@ pub(super) struct Request {
     pub(super) mac: MacAddr,
     /// `ciaddr`: the address the client says it has; 0.0.0.0 if none.
     pub(super) current: Ipv4Addr,
-    pub(super) kind: MessageType,
+    /// Option 53; plain BOOTP has none.
+    pub(super) kind: Option<MessageType>,
     /// Option 50: the address it would like.
     pub(super) requested: Option<Ipv4Addr>,
     /// Option 54: the server it speaks to.
@@ -36,8 +37,8 @@ pub(super) struct Request {
     pub(super) client_id: Option<Vec<u8>>,
 }
 
-/// Reads a request. `None` for what is not one: a reply, BOOTP without options, another link
-/// layer, or what a relay passed on.
+/// Reads a request. `None` for what is not one: a reply, another protocol's cookie, another
+/// link layer, or what a relay passed on.
 pub(super) fn read(datagram: &[u8]) -> Option<Request> {
     let cookie = datagram.get(COOKIE_AT..COOKIE_AT + MAGIC.len())?;
     let message = borrowed::Message::new(datagram).ok()?;
@@ -55,7 +56,7 @@ pub(super) fn read(datagram: &[u8]) -> Option<Request> {
         flags: message.flags(),
         mac: MacAddr(message.chaddr().try_into().ok()?),
         current: message.ciaddr(),
-        kind: MessageType::Unknown(0),
+        kind: None,
         requested: None,
         server: None,
         client_id: None,
@@ -80,7 +81,7 @@ impl Request {
             return;
         }
         match option.into_option() {
-            Ok(DhcpOption::MessageType(kind)) => self.kind = kind,
+            Ok(DhcpOption::MessageType(kind)) => self.kind = Some(kind),
             Ok(DhcpOption::RequestedIpAddress(address)) => self.requested = Some(address),
             Ok(DhcpOption::ServerIdentifier(server)) => self.server = Some(server),
             Ok(DhcpOption::ClientIdentifier(id)) => self.client_id = Some(id),
@@ -135,7 +136,7 @@ mod tests {
             datagram[at] = value;
             assert!(read(&datagram).is_none(), "{what}");
         }
-        assert!(read(&datagram(DISCOVER)[..COOKIE_AT]).is_none(), "BOOTP");
+        assert!(read(&datagram(DISCOVER)[..COOKIE_AT]).is_none(), "cut short");
     }
 
     #[test]
@@ -143,7 +144,7 @@ mod tests {
         let strange: &[u8] = &[12, 2, 0xff, 0xfe, 54, 3, 1, 2, 3, 0, 0, 81, 1, 0];
         let wanted: &[u8] = &[50, 4, 192, 168, 200, 2, 61, 2, 9, 9, 255, 53, 1, 7];
         let request = read(&datagram(&[strange, DISCOVER, wanted].concat())).expect("sound");
-        assert_eq!(request.kind, MessageType::Discover, "what follows the end is not read");
+        assert_eq!(request.kind, Some(MessageType::Discover), "what follows the end is not read");
         assert_eq!(request.requested, Some(Ipv4Addr::new(192, 168, 200, 2)));
         assert_eq!(request.server, None, "cut short");
         assert_eq!(request.client_id, Some(vec![9, 9]));

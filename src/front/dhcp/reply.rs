@@ -56,7 +56,7 @@ impl Leases {
 pub(super) fn reply(request: &Request, leases: &Leases) -> Option<Reply> {
     let (address, name) = leases.of(request.mac)?;
     let answer = Answer { request, settings: &leases.settings, address, name };
-    match request.kind {
+    match request.kind? {
         MessageType::Discover => Some(answer.lend(MessageType::Offer)),
         MessageType::Request => answer.request(),
         MessageType::Inform if request.current == address => Some(answer.inform()),
@@ -206,7 +206,7 @@ pub(super) mod tests {
             flags: if given.broadcast { flags.set_broadcast() } else { flags },
             mac: MacAddr::of_room(ROOM),
             current: given.current.unwrap_or(Ipv4Addr::UNSPECIFIED),
-            kind,
+            kind: Some(kind),
             requested: given.requested,
             server: given.server,
             client_id: Some(vec![1, 2, 3]),

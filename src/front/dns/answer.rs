@@ -28,7 +28,7 @@ pub(super) fn answer<'z>(query: &Query, zones: &'z Zones) -> Answer<'z> {
     if let Some(refusal) = refusal(query) {
         return Answer::Error(refusal);
     }
-    let Some(zone) = zones.zone_of(query.name()) else { return Answer::Elsewhere };
+    let Some(zone) = zones.zone_of(query.name().for_slice()) else { return Answer::Elsewhere };
     let Some(node) = zone.node(query.name().for_slice()) else { return Answer::NoName(zone) };
     let wanted = match query.rtype() {
         // One set is enough for "any" (RFC 8482 §4.1): no amplifier.
@@ -59,8 +59,7 @@ fn refusal(query: &Query) -> Option<OptRcode> {
 fn addresses<'z>(set: &'z RecordSet, zones: &'z Zones) -> Option<(&'z DomainName, &'z RecordSet)> {
     let Some(Data::Ns(server)) = set.data.first() else { return None };
     let host = server.nsdname();
-    let name = domain::base::name::ToName::to_vec(host);
-    let node = zones.zone_of(&name)?.node(name.for_slice())?;
+    let node = zones.zone_of(host.for_slice())?.node(host.for_slice())?;
     let set = node.iter().find(|set| set.rtype == Rtype::A)?;
     Some((host, set))
 }

@@ -15,15 +15,15 @@
 //!   zones are a pure function of a snapshot and swapped whole; and its services box a stream
 //!   per answer, where ours is one hash look-up and one buffer. The price: transfers and signing
 //!   come without their surroundings, though `domain`'s TSIG and signer work on the same record
-//!   types that [`zone`] holds.
+//!   types that `zone` holds.
 //! - **An index, not the snapshot.** Names are hashed when the zone changes, never per query.
 //! - **Rooms forward.** Questions of others go to the configured resolvers and are not resolved
 //!   from the root: validation is theirs. Only clients inside the rooms' prefix are served so,
 //!   each with a share of the places, so that a room can starve nobody but itself.
 //! - **No amplifier.** Strangers get answers of at most 1,232 octets over UDP, one set for "any"
 //!   (RFC 8482), and of other zones REFUSED, no longer than what they sent.
-//! - Messages on one TCP connection are answered in order (RFC 7766 §6.2.1.1 allows it): a slow
-//!   one holds up those behind it.
+//! - Messages on one TCP connection are answered in order, where RFC 7766 §6.2.1.1 would rather
+//!   not wait: a slow one holds up those behind it, but only those.
 
 mod answer;
 mod compose;

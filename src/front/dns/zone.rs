@@ -146,7 +146,7 @@ impl Zones {
     }
 
     /// The zone a name falls into; `None` when it is nobody's here.
-    pub(super) fn zone_of(&self, name: &Name<Vec<u8>>) -> Option<&Zone> {
+    pub(super) fn zone_of(&self, name: &Name<[u8]>) -> Option<&Zone> {
         name.iter_suffixes().find_map(|suffix| self.0.get(suffix.for_slice()))
     }
 }

@@ -138,8 +138,14 @@ mod tests {
         Query::parse(&builder.finish(), Transport::Udp).expect("sound")
     }
 
+    fn soa(minimum: u32) -> Soa<Name<Vec<u8>>> {
+        let [refresh, retry, expire, minimum] = [1, 1, 1, minimum].map(Ttl::from_secs);
+        let (server, contact) = (name("ns.example"), name("hostmaster.example"));
+        Soa::new(server, contact, Serial(1), refresh, retry, expire, minimum)
+    }
+
     /// An answer with A records of these lifetimes, or negative with a SOA of (ttl, minimum).
-    fn answered(rcode: Rcode, lifetimes: &[u32], soa: Option<(u32, u32)>) -> Message<Bytes> {
+    fn answered(rcode: Rcode, lifetimes: &[u32], negative: Option<(u32, u32)>) -> Message<Bytes> {
         let mut builder = MessageBuilder::new_bytes().question();
         builder.header_mut().set_rcode(rcode);
         builder.push((name("a.example"), Rtype::A)).expect("fits");
@@ -148,11 +154,8 @@ mod tests {
             builder.push((name("a.example"), *ttl, A::from_octets(192, 0, 2, 1))).expect("fits");
         }
         let mut builder = builder.authority();
-        if let Some((ttl, minimum)) = soa {
-            let [m, r, x] = [1, 1, 1].map(Ttl::from_secs);
-            let minimum = Ttl::from_secs(minimum);
-            let soa = Soa::new(name("ns.example"), name("h.example"), Serial(1), m, r, x, minimum);
-            builder.push((name("example"), ttl, soa)).expect("fits");
+        if let Some((ttl, minimum)) = negative {
+            builder.push((name("example"), ttl, soa(minimum))).expect("fits");
         }
         builder.into_message()
     }
@@ -174,12 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_chain_lives_as_long_as_its_shortest_part() {
-        let mut builder = MessageBuilder::new_bytes().question();
-        builder.push((name("a.example"), Rtype::A)).expect("fits");
-        let mut builder = builder.answer();
-        builder.push((name("a.example"), 20, Cname::new(name("b.example")))).expect("fits");
-        assert_eq!(life(builder.into_message().for_slice()), None, "no SOA, not kept");
+    fn a_chain_that_leads_nowhere_lives_as_long_as_its_shortest_part() {
+        let chain = |with_soa: bool| {
+            let mut builder = MessageBuilder::new_bytes().question();
+            builder.push((name("a.example"), Rtype::A)).expect("fits");
+            let mut builder = builder.answer();
+            builder.push((name("a.example"), 20, Cname::new(name("b.example")))).expect("fits");
+            let mut builder = builder.authority();
+            if with_soa {
+                builder.push((name("example"), 300, soa(60))).expect("fits");
+            }
+            life(builder.into_message().for_slice())
+        };
+        assert_eq!(chain(true), Some(Duration::from_secs(20)));
+        assert_eq!(chain(false), None);
     }
 
     #[test]

@@ -54,6 +54,25 @@ impl Resolver {
 }
 
 #[cfg(test)]
-pub(super) fn keep_in_new_cache(query: &Query, answered: &domain::base::Message<bytes::Bytes>) {
-    Cache::default().keep(query, answered, Instant::now());
+mod tests {
+    use bytes::Bytes;
+    use domain::base::Message;
+    use domain::base::iana::{Class, Rtype};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::front::dns::query::Transport;
+    use crate::front::dns::tests::{noise, request};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn nothing_a_resolver_says_brings_it_down(answered in noise()) {
+            let asked = request("blog.hosting.example", Rtype::A, Class::IN);
+            let query = Query::parse(&asked, Transport::Udp).expect("sound");
+            let answered = Message::from_octets(Bytes::from(answered)).expect("a header");
+            Cache::default().keep(&query, &answered, Instant::now());
+            prop_assert!(relay(&query, answered.for_slice(), 5).len() <= 512);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::base::iana::{Opcode, Rcode};
+use domain::base::iana::{Opcode, OptRcode};
 use domain::base::{Message, MessageBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -31,7 +31,7 @@ enum UpstreamError {
     #[error("the resolver did not answer in time")]
     Late,
     #[error("the resolver answered {0}")]
-    Failed(Rcode),
+    Failed(OptRcode),
     #[error("the resolver closed or answered something else")]
     Garbled,
     #[error("the question cannot be written")]
@@ -54,8 +54,8 @@ async fn ask(query: &Query, resolver: SocketAddr) -> Result<Message<Bytes>, Upst
     if answered.header().tc() {
         answered = in_time(ask_tcp(query, resolver)).await?;
     }
-    match answered.header().rcode() {
-        Rcode::NOERROR | Rcode::NXDOMAIN => Ok(answered),
+    match answered.opt_rcode() {
+        OptRcode::NOERROR | OptRcode::NXDOMAIN => Ok(answered),
         failure => Err(UpstreamError::Failed(failure)),
     }
 }
