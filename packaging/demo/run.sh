@@ -137,6 +137,7 @@ provide_template() {
     fi
     piaule template build light
     mkdir -p "$CACHE"
+    rm -f "$file.partial"
     piaule template export light "$file.partial"
     mv "$file.partial" "$file"
     echo "  kept in $file"
@@ -144,7 +145,7 @@ provide_template() {
 
 make_account() {
     head -c 12 /dev/urandom | base64 > "$HOUSE/password"
-    piaule account create "$LOGIN" --email "$LOGIN@school.example" --password-stdin < "$HOUSE/password"
+    piaule account create "$LOGIN" "$LOGIN@school.example" --password-stdin < "$HOUSE/password"
     ssh-keygen -q -t ed25519 -N '' -C "$LOGIN@laptop" -f "$HOUSE/key"
 }
 
