@@ -182,14 +182,14 @@ mod tests {
         official(&files, suite.as_ref(), mirror)
     }
 
-    fn expected(paragraphs: &[(&str, &str)]) -> Option<String> {
+    fn expected(paragraphs: &[(&str, &str)]) -> String {
         let paragraphs: Vec<_> = paragraphs
             .iter()
             .map(|(uri, suites)| {
                 format!("Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}\n")
             })
             .collect();
-        Some(paragraphs.join("\n"))
+        paragraphs.join("\n")
     }
 
     #[test]
@@ -201,7 +201,10 @@ mod tests {
         );
         assert_eq!(
             from(&[("sources.list", &one_line)], None),
-            expected(&[(MIRROR, "trixie"), (&format!("{MIRROR}-security/"), "trixie-security")])
+            Some(expected(&[
+                (MIRROR, "trixie"),
+                (&format!("{MIRROR}-security/"), "trixie-security"),
+            ]))
         );
         let deb822 = format!(
             "# first\nTypes: deb deb-src\nURIs: {MIRROR}\nSuites: bookworm\n bookworm-updates bookworm-proposed-updates\n\
@@ -210,14 +213,14 @@ mod tests {
         );
         assert_eq!(
             from(&[("debian.sources", &deb822)], None),
-            expected(&[(MIRROR, "bookworm bookworm-updates")])
+            Some(expected(&[(MIRROR, "bookworm bookworm-updates")]))
         );
     }
 
     #[test]
     fn the_mirror_list_of_a_cloud_image() {
         let text = "Types: deb\nURIs: mirror+file:///etc/apt/mirrors/debian.list\nSuites: trixie\nComponents: main\n";
-        assert_eq!(from(&[("debian.sources", text)], None), expected(&[(MIRROR, "trixie")]));
+        assert_eq!(from(&[("debian.sources", text)], None), Some(expected(&[(MIRROR, "trixie")])));
     }
 
     #[test]
@@ -225,7 +228,7 @@ mod tests {
         let text = format!("deb {MIRROR} bookworm main\ndeb {MIRROR} bookworm-updates main\n");
         assert_eq!(
             from(&[("sources.list", &text)], Some("trixie")),
-            expected(&[(MIRROR, "trixie"), (MIRROR, "trixie-updates")])
+            Some(expected(&[(MIRROR, "trixie"), (MIRROR, "trixie-updates")]))
         );
     }
 

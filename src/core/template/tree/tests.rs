@@ -88,7 +88,7 @@ fn bytes_are_counted_once() {
 fn what_rooms_must_not_share_is_refused() {
     let refused = |path: &str| match survey(fit_with(path).path()) {
         Err(TemplateError::Unfit { path: found, .. }) => {
-            assert_eq!(found, Path::new("/").join(path))
+            assert_eq!(found, Path::new("/").join(path));
         }
         other => panic!("{path}: {other:?}"),
     };
