@@ -10,16 +10,13 @@ use std::process::ExitCode;
 
 use piaule::{cli, core, front, sys};
 
-/// Where a role finds its end of the channel to core.
-const CHANNEL: i32 = 0;
-
 fn main() -> ExitCode {
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some("front") => {
-            done(sys::descriptor::inherited(CHANNEL).map_err(Into::into).and_then(front_role))
+            done(sys::descriptor::inherited().map_err(Into::into).and_then(front_role))
         }
         Some("stage") => {
-            done(sys::descriptor::inherited(CHANNEL).map_err(Into::into).and_then(stage_role))
+            done(sys::descriptor::inherited().map_err(Into::into).and_then(stage_role))
         }
         _ => match cli::run() {
             cli::Role::Core { config } => done(core::run(&config).map_err(anyhow::Error::from)),

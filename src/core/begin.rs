@@ -74,12 +74,15 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
     let store = Store::open(&places.database)?;
     let (pool, cgroups) = open_kernel(&config, &places).await?;
     let links = raise_network(&config, &places).await?;
-    let authority = Authority::open(&places.authority, &config.zone)?;
+    let authority = Authority::open(&places.authority, &config.zone, Timestamp::now())?;
     write(&places.ca, authority.ca_pem().as_bytes())?;
     let doors = open_doors(&config, &places, &mut kept).await?;
     let notify = kept.remove(notify::STORED_AS).into_iter().next();
-    let notify = Notify::open(&places.notify, notify)
-        .map_err(|source| CoreError::Io { doing: "open", path: places.notify.clone(), source })?;
+    let notify = Notify::open(&places.notify, notify).map_err(|source| CoreError::Io {
+        doing: "open",
+        path: places.notify.clone(),
+        source,
+    })?;
 
     let live = Arc::new(Live::default());
     let ledger = Ledger::start(store.clone());
@@ -111,9 +114,7 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
         warnings: warnings(),
     };
     let handler = Handler::new(store.clone(), Arc::new(living), handler_settings(&config));
-    tokio::spawn(
-        Arc::clone(&keeper).keep(Arc::new(FrontDesk(handler.clone())), ledger.sender()),
-    );
+    tokio::spawn(Arc::clone(&keeper).keep(Arc::new(FrontDesk(handler.clone())), ledger.sender()));
     tokio::spawn(hear(notify, Arc::clone(&live)));
     builder.begin().await?;
     reconciler.begin(consoles(&mut kept)).await?;
@@ -270,7 +271,9 @@ async fn round(store: &Store, reconciler: &Reconciler) -> Result<(), super::stor
     let kept_since = now - SignedDuration::from_hours(24 * i64::from(ARCHIVE_DAYS));
     for room in store.rooms().await? {
         if room.archived_at.is_some_and(|at| at < kept_since) && room.wanted == Wanted::Archived {
-            store.room_want(Actor::house(), now, room.id, Wanted::Destroyed, JobKind::Destroy).await?;
+            store
+                .room_want(Actor::house(), now, room.id, Wanted::Destroyed, JobKind::Destroy)
+                .await?;
             reconciler.wake(room.id);
         }
     }
@@ -290,6 +293,7 @@ async fn wait_for_end() -> Result<(), CoreError> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CoreError> {
-    let failed = |source: io::Error| CoreError::Io { doing: "write", path: path.to_owned(), source };
+    let failed =
+        |source: io::Error| CoreError::Io { doing: "write", path: path.to_owned(), source };
     fs::write(path, bytes).map_err(failed)
 }

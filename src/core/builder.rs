@@ -71,7 +71,10 @@ impl Builder {
             if !known.iter().any(|view| view.name == name && view.version == version) {
                 tracing::warn!(%name, %version, "removing a half-built template");
                 if let Err(error) = self.pool.remove_template(&name, version) {
-                    tracing::error!(error = &error as &dyn std::error::Error, "it cannot be removed");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "it cannot be removed"
+                    );
                 }
             }
         }
@@ -150,7 +153,12 @@ impl Builder {
     ///
     /// # Errors
     /// `NotFound` when there is none.
-    pub async fn export(&self, actor: Actor, name: TemplateName, to: OwnedFd) -> Result<Reply, Fault> {
+    pub async fn export(
+        &self,
+        actor: Actor,
+        name: TemplateName,
+        to: OwnedFd,
+    ) -> Result<Reply, Fault> {
         let version = self.store.template_latest(&name).await?.ok_or_else(|| {
             Fault::new(
                 FaultKind::NotFound,
@@ -158,10 +166,20 @@ impl Builder {
             )
         })?;
         let now = Timestamp::now();
-        self.store.audit_note(actor, now, "template.export", name.to_string(), format!("version {version}")).await?;
+        self.store
+            .audit_note(
+                actor,
+                now,
+                "template.export",
+                name.to_string(),
+                format!("version {version}"),
+            )
+            .await?;
         let mut tar = tar(&self.pool.template(&name, version));
         tar.args(["--create", "--file=-", "."]).stdout(Stdio::from(to));
-        run(tar).await.map_err(|error| Fault::internal("the template could not be exported", &error))?;
+        run(tar)
+            .await
+            .map_err(|error| Fault::internal("the template could not be exported", &error))?;
         Ok(Reply::Done)
     }
 
@@ -169,11 +187,18 @@ impl Builder {
     ///
     /// # Errors
     /// When it cannot be unpacked, or no room could be born from it.
-    pub async fn import(&self, actor: Actor, name: TemplateName, from: OwnedFd) -> Result<Reply, Fault> {
+    pub async fn import(
+        &self,
+        actor: Actor,
+        name: TemplateName,
+        from: OwnedFd,
+    ) -> Result<Reply, Fault> {
         let _one = self.making.lock().await;
-        let failed = |error: BuilderError| Fault::internal("the template could not be imported", &error);
+        let failed =
+            |error: BuilderError| Fault::internal("the template could not be imported", &error);
         let version = self.store.template_next_version(&name).await?;
-        let into = self.pool.begin_template(&name, version).map_err(|error| failed(error.into()))?;
+        let into =
+            self.pool.begin_template(&name, version).map_err(|error| failed(error.into()))?;
         let unpacked = async {
             let mut tar = tar(&into);
             tar.args(["--extract", "--file=-", "--same-owner", "--preserve-permissions"]);
@@ -188,8 +213,11 @@ impl Builder {
 }
 
 /// What the build says when it begins a part, and the step that part is.
-const STEPS: [(&str, &str); 3] =
-    [("installing packages", "packages"), ("preparing files", "prepare"), ("checking the result", "check")];
+const STEPS: [(&str, &str); 3] = [
+    ("installing packages", "packages"),
+    ("preparing files", "prepare"),
+    ("checking the result", "check"),
+];
 
 /// A step under way.
 struct Running {

@@ -30,7 +30,10 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
     let cgroups = Cgroups::open(&config.cgroup)?;
     end_rooms(&cgroups).await?;
     cgroups.remove_house()?;
-    firewall::remove().await.map_err(super::reconcile::BorderError::from).map_err(CoreError::Border)?;
+    firewall::remove()
+        .await
+        .map_err(super::reconcile::BorderError::from)
+        .map_err(CoreError::Border)?;
     Links::open()?.remove_house().await?;
     restore_uplink(&places.uplink)?;
     let root = config.pool.clone();

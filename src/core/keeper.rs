@@ -117,7 +117,11 @@ impl Keeper {
     }
 
     /// Keeps front for as long as core lives.
-    pub async fn keep(self: Arc<Self>, desk: Arc<dyn Desk>, events: broadcast::Sender<Arc<JobEvent>>) {
+    pub async fn keep(
+        self: Arc<Self>,
+        desk: Arc<dyn Desk>,
+        events: broadcast::Sender<Arc<JobEvent>>,
+    ) {
         let mut earlier = self.recorded();
         let mut pause = Duration::ZERO;
         loop {
@@ -253,7 +257,8 @@ impl Publisher for Keeper {
             let Some(line) = line.as_ref() else { return };
             match self.render().await {
                 Ok(snapshot) => {
-                    if let Err(error) = line.send(&ToFront::Snapshot(Box::new(snapshot)), &[]).await {
+                    if let Err(error) = line.send(&ToFront::Snapshot(Box::new(snapshot)), &[]).await
+                    {
                         tracing::warn!(%error, "front does not take a snapshot");
                     }
                 }
@@ -289,7 +294,8 @@ impl Recorded {
         let (pid, started) = text.trim().split_once(' ')?;
         let (pid, started): (i32, u64) = (pid.parse().ok()?, started.parse().ok()?);
         let flags = rustix::process::PidfdFlags::empty();
-        let pidfd = rustix::process::pidfd_open(rustix::process::Pid::from_raw(pid)?, flags).ok()?;
+        let pidfd =
+            rustix::process::pidfd_open(rustix::process::Pid::from_raw(pid)?, flags).ok()?;
         // Read after the pidfd is open: the same start time means the same process.
         (started_at(pid) == Some(started)).then_some(Self { pidfd })
     }

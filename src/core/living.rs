@@ -117,9 +117,10 @@ pub struct AdminDesk {
 impl AdminDesk {
     /// The room of that name, which must run.
     async fn running(&self, name: &RoomName) -> Result<Room, Fault> {
-        let room = self.store.room(name).await?.ok_or_else(|| {
-            Fault::new(FaultKind::NotFound, format!("there is no room `{name}`"))
-        })?;
+        let room =
+            self.store.room(name).await?.ok_or_else(|| {
+                Fault::new(FaultKind::NotFound, format!("there is no room `{name}`"))
+            })?;
         match self.live.init(room.id) {
             Some(_) => Ok(room),
             None => Err(Fault::new(
@@ -129,7 +130,13 @@ impl AdminDesk {
         }
     }
 
-    async fn note(&self, caller: &Caller, action: &str, room: &RoomName, detail: &str) -> Result<(), Fault> {
+    async fn note(
+        &self,
+        caller: &Caller,
+        action: &str,
+        room: &RoomName,
+        detail: &str,
+    ) -> Result<(), Fault> {
         let now = jiff::Timestamp::now();
         self.store.audit_note(Actor::from(caller), now, action, room.as_ref(), detail).await?;
         Ok(())
@@ -153,16 +160,19 @@ impl AdminService for AdminDesk {
             let said = if command.is_empty() { "a shell".to_owned() } else { command.join(" ") };
             self.note(&caller, "room.enter", &room.name, &said).await?;
             let inside = self.reconciler.inside(room.id).ok_or_else(|| {
-                Fault::new(FaultKind::Conflict, format!("the room `{}` has just stopped", room.name))
+                Fault::new(
+                    FaultKind::Conflict,
+                    format!("the room `{}` has just stopped", room.name),
+                )
             })?;
             let order = EnterOrder {
                 room: inside,
                 command: command.to_vec(),
-                term: enter.term.map_or_else(|| "dumb".to_owned(), |term| term.to_string()),
+                term: enter.term.map_or_else(|| "dumb".to_owned(), String::from),
             };
-            launch::run::enter(order, fds)
-                .await
-                .map_err(|error| Fault::internal("the command could not be run in the room", &error))
+            launch::run::enter(order, fds).await.map_err(|error| {
+                Fault::internal("the command could not be run in the room", &error)
+            })
         })
     }
 
@@ -176,15 +186,27 @@ impl AdminService for AdminDesk {
                     format!("the console was lost with an earlier core; `piaule restart {name}` gives a new one"),
                 )
             })?;
-            console.attach().map_err(|error| Fault::internal("the console cannot be attached to", &error))
+            console
+                .attach()
+                .map_err(|error| Fault::internal("the console cannot be attached to", &error))
         })
     }
 
-    fn template_export(&self, caller: Caller, name: TemplateName, to: OwnedFd) -> Answer<'_, Reply> {
+    fn template_export(
+        &self,
+        caller: Caller,
+        name: TemplateName,
+        to: OwnedFd,
+    ) -> Answer<'_, Reply> {
         Box::pin(async move { self.builder.export(Actor::from(&caller), name, to).await })
     }
 
-    fn template_import(&self, caller: Caller, name: TemplateName, from: OwnedFd) -> Answer<'_, Reply> {
+    fn template_import(
+        &self,
+        caller: Caller,
+        name: TemplateName,
+        from: OwnedFd,
+    ) -> Answer<'_, Reply> {
         Box::pin(async move { self.builder.import(Actor::from(&caller), name, from).await })
     }
 }

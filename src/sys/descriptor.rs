@@ -1,7 +1,11 @@
 //! The descriptors a process is started with (close_range(2)).
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 
 /// Closes every descriptor but standard input, output, error and `kept`. To be called at the
 /// start of a role, before anything else is opened.
@@ -21,4 +25,19 @@ fn close_range(first: libc::c_uint, last: libc::c_uint) -> io::Result<()> {
     // SAFETY: at a role's start, so by the caller's contract, nobody owns these.
     let status = unsafe { libc::close_range(first, last, 0) };
     if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Takes over standard input, which the parent left as one end of a channel. To be called once,
+/// before anything reads from it.
+///
+/// # Errors
+/// `AlreadyExists` the second time, `EBADF` when it is closed.
+pub fn inherited() -> io::Result<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "standard input is taken"));
+    }
+    fcntl(io::stdin(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    // SAFETY: it is open, and nobody else takes it over or reads from it.
+    Ok(unsafe { OwnedFd::from_raw_fd(libc::STDIN_FILENO) })
 }
