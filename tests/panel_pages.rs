@@ -246,6 +246,7 @@ async fn a_room_is_made_or_the_form_says_what_is_wrong() {
     let page = browser.post("/new-room", &own(), &wrong).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     page.has(&["value=\"Mon-Blog\"", "aria-invalid=\"true\"", "lettres minuscules", "clé privée"]);
+    page.lacks(&["b3Bl"]);
     assert!(!stage.core().asked.iter().any(|c| matches!(c, Command::RoomCreate { .. })));
     keep("wrong.html", &page);
 
