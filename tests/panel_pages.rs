@@ -1,6 +1,7 @@
 //! The panel as a browser meets it: every page and form, through HTTP, with a core that answers.
 //!
 //! With `PIAULE_PAGES=folder` the pages are left there, to be looked at.
+#![allow(clippy::expect_used, clippy::panic, reason = "what helps a test may fail it")]
 
 mod panel;
 
@@ -53,9 +54,9 @@ async fn the_way_in_and_out() {
     let mut browser = stage.browser(false).await;
 
     assert_eq!(browser.get("/").await.location(), "/sign-in");
-    let sent = browser.get("/rooms/blog").await;
+    let away = browser.get("/rooms/blog").await;
     assert_eq!(
-        (sent.status, sent.location()),
+        (away.status, away.location()),
         (StatusCode::SEE_OTHER, "/sign-in?next=/rooms/blog")
     );
     let door = browser.get("/sign-in?next=/rooms/blog").await;
