@@ -1,6 +1,7 @@
 //! The panel as a browser meets it: every page and form, through HTTP, with a core that answers.
 //!
 //! With `PIAULE_PAGES=folder` the pages are left there, to be looked at.
+#![allow(clippy::expect_used, clippy::panic, reason = "what helps a test may fail it")]
 
 mod panel;
 
@@ -53,9 +54,9 @@ async fn the_way_in_and_out() {
     let mut browser = stage.browser(false).await;
 
     assert_eq!(browser.get("/").await.location(), "/sign-in");
-    let sent = browser.get("/rooms/blog").await;
+    let away = browser.get("/rooms/blog").await;
     assert_eq!(
-        (sent.status, sent.location()),
+        (away.status, away.location()),
         (StatusCode::SEE_OTHER, "/sign-in?next=/rooms/blog")
     );
     let door = browser.get("/sign-in?next=/rooms/blog").await;
@@ -246,6 +247,7 @@ async fn a_room_is_made_or_the_form_says_what_is_wrong() {
     let page = browser.post("/new-room", &own(), &wrong).await;
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     page.has(&["value=\"Mon-Blog\"", "aria-invalid=\"true\"", "lettres minuscules", "clé privée"]);
+    page.lacks(&["b3Bl"]);
     assert!(!stage.core().asked.iter().any(|c| matches!(c, Command::RoomCreate { .. })));
     keep("wrong.html", &page);
 

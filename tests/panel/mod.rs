@@ -181,9 +181,9 @@ impl Browser {
             async move { Ok::<_, std::convert::Infallible>(answer.await) }
         });
         tokio::spawn(async move {
-            let served = hyper::server::conn::http1::Builder::new();
+            let connections = hyper::server::conn::http1::Builder::new();
             // The browser may leave in the middle of a stream.
-            let _ = served.serve_connection(TokioIo::new(server), service).await;
+            let _ = connections.serve_connection(TokioIo::new(server), service).await;
         });
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(client));
         let (line, connection) = handshake.await.expect("a connection");

@@ -109,22 +109,22 @@ impl Panel {
         session: &Session,
         fields: &form::NewRoom,
     ) -> Result<Response<Body>, Refusal> {
-        let refused = match wish(fields) {
+        let (status, problems) = match wish(fields) {
             Err(problems) => (StatusCode::BAD_REQUEST, problems),
             Ok(command) => match self.ask(Some(session), command).await {
                 Ok(Reply::Accepted { .. }) => {
-                    let made = fields.name.parse().map_or(Page::Home, Page::Room);
+                    let made = fields.name.trim().parse().map_or(Page::Home, Page::Room);
                     return Ok(reply::see_other(&made.path()));
                 }
                 Ok(_) => return Err(Refusal::Unfit),
                 Err(Refusal::House(fault)) if is_about_the_wish(fault.kind) => {
                     let status = reply::status_of(fault.kind);
-                    (status, Problems { whole: Some(fault), ..Problems::default() })
+                    (status, Box::new(Problems { whole: Some(fault), ..Problems::default() }))
                 }
                 Err(refusal) => return Err(refusal.then(&Page::NewRoom)),
             },
         };
-        self.show_new_room(asked, session, fields, &refused.1, refused.0).await
+        self.show_new_room(asked, session, fields, &problems, status).await
     }
 }
 
@@ -134,7 +134,7 @@ fn is_about_the_wish(kind: FaultKind) -> bool {
 }
 
 /// The command for a filled-in form, or what is wrong with each field.
-fn wish(fields: &form::NewRoom) -> Result<Command, Problems> {
+fn wish(fields: &form::NewRoom) -> Result<Command, Box<Problems>> {
     let name = fields.name.trim().parse::<RoomName>();
     let template = fields.template.parse::<TemplateName>();
     let keys = keys(&fields.keys);
@@ -142,18 +142,18 @@ fn wish(fields: &form::NewRoom) -> Result<Command, Problems> {
         (Ok(name), Ok(template), Ok(keys)) => {
             Ok(Command::RoomCreate { name, template, owner: None, keys, ports: Vec::new() })
         }
-        (name, template, keys) => Err(Problems {
+        (name, template, keys) => Err(Box::new(Problems {
             name: name.err(),
             template: template.err(),
             keys: keys.err(),
             whole: None,
-        }),
+        })),
     }
 }
 
 /// One key per line; at least one, or nobody could enter the room.
 fn keys(text: &str) -> Result<Vec<SshKey>, Invalid> {
-    if text.contains("PRIVATE KEY") {
+    if form::is_private(text) {
         // The lines of a private key say nothing; the whole does.
         return text.replace(['\r', '\n'], " ").parse().map(|key| vec![key]);
     }

@@ -121,8 +121,10 @@ fn notice(notice: Notice) -> Markup {
 
 /// One of core's sentences, in the page's language or else marked as English.
 fn sentence(texts: &Texts, english: &str) -> Markup {
-    match (texts.sentence)(english) {
-        Some(sentence) => html! { (sentence) },
-        None => html! { span lang="en" { (english) } },
+    html! {
+        @match (texts.sentence)(english) {
+            Some(sentence) => (sentence),
+            None => span lang="en" { (english) },
+        }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Frame, Visit, notice, sentence};
-use crate::front::panel::request::form;
+use crate::front::panel::request::form::{self, is_private};
 use crate::front::panel::request::route::Page;
 use crate::front::panel::texts::Texts;
 use crate::model::{HostName, Invalid, TemplateName};
@@ -16,6 +16,16 @@ pub(in crate::front::panel) struct Problems {
     pub(in crate::front::panel) template: Option<Invalid>,
     pub(in crate::front::panel) keys: Option<Invalid>,
     pub(in crate::front::panel) whole: Option<Fault>,
+}
+
+impl Problems {
+    /// The fields that something is wrong with.
+    fn labels(&self, texts: &Texts) -> Vec<&'static str> {
+        let texts = &texts.new_room;
+        let fields =
+            [(&self.name, texts.name), (&self.template, texts.template), (&self.keys, texts.keys)];
+        fields.into_iter().filter(|(wrong, _)| wrong.is_some()).map(|(_, label)| label).collect()
+    }
 }
 
 /// The form as it was filled in, with what is wrong beside each field.
@@ -51,21 +61,12 @@ pub(in crate::front::panel) fn page(
 }
 
 fn whole(texts: &Texts, problems: &Problems) -> Markup {
-    let Problems { name, template, keys, whole } = problems;
+    let labels = problems.labels(texts).join(", ");
     html! {
-        @if let Some(fault) = whole {
+        @if let Some(fault) = &problems.whole {
             p.alert role="alert" { (sentence(texts, &fault.message)) }
-        } @else if name.is_some() || template.is_some() || keys.is_some() {
-            p.alert role="alert" {
-                (texts.new_room.look_again)
-                @for (field, label) in [
-                    (name, texts.new_room.name),
-                    (template, texts.new_room.template),
-                    (keys, texts.new_room.keys),
-                ] {
-                    @if field.is_some() { " " strong { (label) } "." }
-                }
-            }
+        } @else if !labels.is_empty() {
+            p.alert role="alert" { (texts.new_room.look_again) " " strong { (labels) } }
         }
     }
 }
@@ -122,7 +123,10 @@ fn keys(texts: &Texts, fields: &form::NewRoom, problem: Option<&Invalid>) -> Mar
         label for="keys" { (texts.new_room.keys) }
         textarea #keys name="keys" rows="4" required spellcheck="false" autocomplete="off"
             autocapitalize="none" placeholder="ssh-ed25519 AAAA…" aria-describedby="keys-hint"
-            aria-invalid=[problem.map(|_| "true")] { (fields.keys) }
+            aria-invalid=[problem.map(|_| "true")] {
+            // A private key pasted by mistake does not travel a second time.
+            @if !is_private(&fields.keys) { (fields.keys) }
+        }
         (under(texts, "keys-hint", texts.new_room.keys_hint, problem))
     }
 }

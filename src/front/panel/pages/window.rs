@@ -20,22 +20,23 @@ pub(super) fn window() -> Markup {
     }
 }
 
-/// The house, with as many lit windows as rooms are on, at most all.
+/// The house, with as many lit windows as rooms are on, at most all. Its door is always lit.
 pub(super) fn house(lit: usize) -> Markup {
     let all = COLUMNS * ROWS;
     html! {
-        svg.house viewBox="0 0 240 190" aria-hidden="true" focusable="false" {
-            path.roof d="M14 62 120 8l106 54z" {}
-            rect.wall x="24" y="62" width="192" height="124" {}
+        svg.house viewBox="0 0 240 222" aria-hidden="true" focusable="false" {
+            path.roof d="M168 40V14h18v36M14 66 120 12l106 54z" {}
+            rect.wall x="24" y="66" width="192" height="152" {}
             @for index in 0..all {
                 // Steps of 7 through 15 windows visit each once: lights are scattered.
                 @let place = index * 7 % all;
                 rect.pane.lit[index < lit]
-                    x=(38 + 36 * (place % COLUMNS)) y=(76 + 36 * (place / COLUMNS))
-                    width="20" height="24" rx="2" {}
+                    x=(38 + 36 * (place % COLUMNS)) y=(78 + 34 * (place / COLUMNS))
+                    width="20" height="22" rx="2" {}
             }
-            circle.pane.lit[lit > all] cx="120" cy="40" r="9" {}
-            path.ground d="M4 186h232" {}
+            circle.pane.lit[lit > all] cx="120" cy="44" r="8" {}
+            path.pane.lit d="M108 218v-24a12 12 0 0 1 24 0v24z" {}
+            path.ground d="M4 218h232" {}
         }
     }
 }
@@ -47,6 +48,7 @@ mod tests {
     #[test]
     fn a_window_is_lit_for_each_room() {
         let lit = |count| house(count).into_string().matches("pane lit").count();
-        assert_eq!([lit(0), lit(1), lit(7), lit(15), lit(400)], [0, 1, 7, 15, 16]);
+        // The door is always lit; past fifteen rooms, so is the attic.
+        assert_eq!([lit(0), lit(1), lit(7), lit(15), lit(400)], [1, 2, 8, 16, 17]);
     }
 }

@@ -101,6 +101,11 @@ pub(in crate::front::panel) fn next_page(query: &str) -> String {
     serde_html_form::from_str::<Next>(query).map(|next| next.next).unwrap_or_default()
 }
 
+/// Whether someone pasted a private key, or a part of one (RFC 7468).
+pub(in crate::front::panel) fn is_private(keys: &str) -> bool {
+    keys.contains("PRIVATE KEY")
+}
+
 /// The fields of a form that `session` filled in on the panel.
 pub(in crate::front::panel) fn parse_own<T: DeserializeOwned + Tokened>(
     bytes: &[u8],
