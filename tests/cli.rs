@@ -1,5 +1,6 @@
 //! `piaule VERB` as people and scripts run it, against the real socket, handlers and store. Only
 //! the house behind them is played: rooms are processes of this test.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::HashSet;
 use std::io::Write;

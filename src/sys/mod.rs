@@ -5,5 +5,6 @@
 //! `front/sandbox` may use this room; nobody else needs to.
 #![allow(unsafe_code, reason = "this is the room where system calls are made")]
 
+pub mod allocator;
 pub mod fdpass;
 pub mod inherited;
