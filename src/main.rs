@@ -11,6 +11,9 @@ use std::process::ExitCode;
 use piaule::{cli, core, front, sys};
 
 fn main() -> ExitCode {
+    if let Err(error) = sys::allocator::map_large_blocks_apart() {
+        return done(Err(error.into()));
+    }
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some("front") => {
             done(sys::descriptor::inherited().map_err(Into::into).and_then(front_role))

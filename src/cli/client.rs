@@ -55,8 +55,9 @@ impl Client {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|error| unreachable(&self.socket, &error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| lost(&error))?;
         // Its failure is also the request's, where it is told.
         tokio::spawn(connection);
         let request = Request::builder()
@@ -66,7 +67,7 @@ impl Client {
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| unclear(&error))?;
-        let response = sender.send_request(request).await.map_err(lost)?;
+        let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -89,7 +90,7 @@ impl Events {
                 let line: Vec<u8> = self.read.drain(..=end).collect();
                 return parse(&line).map(Some);
             }
-            match self.body.frame().await.transpose().map_err(lost)? {
+            match self.body.frame().await.transpose().map_err(|error| lost(&error))? {
                 Some(frame) => self.read.extend(frame.into_data().unwrap_or_default()),
                 None => return Ok(None),
             }
@@ -98,7 +99,7 @@ impl Events {
 }
 
 async fn whole(response: Response<Incoming>) -> Result<Bytes, Fault> {
-    Ok(response.into_body().collect().await.map_err(lost)?.to_bytes())
+    Ok(response.into_body().collect().await.map_err(|error| lost(&error))?.to_bytes())
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Fault> {
@@ -112,8 +113,8 @@ fn unclear(error: &dyn std::error::Error) -> Fault {
     )
 }
 
-fn lost(error: hyper::Error) -> Fault {
-    let mut fault = Fault::internal("the house hung up; it may be restarting", &error);
+fn lost(error: &hyper::Error) -> Fault {
+    let mut fault = Fault::internal("the house hung up; it may be restarting", error);
     fault.kind = FaultKind::Unavailable;
     fault
 }

@@ -47,7 +47,7 @@ fn text(error: &Error) -> String {
     let mut text = format!("piaule: {}\n", plain(&chain.next().unwrap_or_default()));
     let causes = error.downcast_ref::<Fault>().map(|fault| fault.chain.clone());
     for cause in chain.chain(causes.into_iter().flatten()) {
-        text += &format!("  {}\n", plain(&cause));
+        text.extend(["  ", &plain(&cause), "\n"]);
     }
     text
 }

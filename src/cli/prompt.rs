@@ -50,7 +50,8 @@ fn typed(question: &str) -> anyhow::Result<String> {
     terminal.write_all(question.as_bytes())?;
     let line = {
         let quiet = Quiet::begin(terminal.try_clone()?)?;
-        read_line(&quiet.terminal)
+        // A byte at a time: what is typed after the line is somebody else's.
+        read_line(io::BufReader::with_capacity(1, &quiet.terminal))
     };
     terminal.write_all(b"\n")?;
     line?.ok_or_else(|| Said(130).into())
@@ -81,7 +82,7 @@ impl Drop for Quiet {
 }
 
 /// A line as edited by what is typed; `None` when given up.
-fn read_line(from: impl Read) -> anyhow::Result<Option<String>> {
+fn read_line(from: impl BufRead) -> anyhow::Result<Option<String>> {
     const END_OF_TEXT: u8 = 3;
     const END_OF_TRANSMISSION: u8 = 4;
     const KILL: u8 = 21;

@@ -168,7 +168,7 @@ fn room(view: &RoomView, colour: bool) -> String {
     lines.extend(view.cpu_used_ms.map(|used| ("processor", seconds(used))));
     lines.push(("created", time(view.created_at)));
     lines.extend(view.destroy_at.map(|at| ("destroyed", format!("on {}", time(at)))));
-    lines.extend(view.ports.iter().map(|port| ("port", redirection(port))));
+    lines.extend(view.ports.iter().map(|port| ("port", redirection(*port))));
     lines.extend(
         view.keys
             .iter()
@@ -182,7 +182,7 @@ pub(super) fn ssh(view: &RoomView, port: PublicPort) -> String {
     format!("ssh -p {port} student@{}", view.host)
 }
 
-fn redirection(port: &PortView) -> String {
+fn redirection(port: PortView) -> String {
     format!("{} -> {}/{}", port.public, port.room, port.protocol)
 }
 
@@ -207,7 +207,7 @@ fn job(view: &JobView, colour: bool) -> String {
         text += &(follow::line(step, colour) + "\n");
     }
     if let (JobState::Failed, Some(error)) = (view.state, &view.error) {
-        text += &format!("  {}\n", plain(error));
+        text.extend(["  ", &plain(error), "\n"]);
     }
     text
 }

@@ -12,21 +12,21 @@
 
 use crate::wire::{Caller, Command, Fault, FaultKind};
 
-/// Who a command is open to.
+/// Who may say a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Open {
+enum Who {
     /// Anyone.
-    ToAll,
+    Anyone,
     /// Whoever is signed in, and administrators.
-    ToAccounts,
+    Accounts,
     /// Administrators.
-    ToAdmins,
+    Admins,
 }
 
 /// The table. Without a wildcard, so that a new command does not compile until it has its row.
-fn open(command: &Command) -> Open {
+fn who(command: &Command) -> Who {
     match command {
-        Command::SignIn { .. } => Open::ToAll,
+        Command::SignIn { .. } => Who::Anyone,
 
         Command::SignOut
         | Command::WhoAmI
@@ -45,7 +45,7 @@ fn open(command: &Command) -> Open {
         | Command::KeyAdd { .. }
         | Command::KeyDelete { .. }
         | Command::JobShow { .. }
-        | Command::JobList { .. } => Open::ToAccounts,
+        | Command::JobList { .. } => Who::Accounts,
 
         Command::Status
         | Command::AccountCreate { .. }
@@ -57,7 +57,7 @@ fn open(command: &Command) -> Open {
         | Command::TemplateBuild { .. }
         | Command::RoomDestroy { .. }
         | Command::AuditList { .. }
-        | Command::AuditVerify => Open::ToAdmins,
+        | Command::AuditVerify => Who::Admins,
     }
 }
 
@@ -66,13 +66,13 @@ fn open(command: &Command) -> Open {
 /// # Errors
 /// `Unauthenticated` when signing in could help, `Forbidden` when it could not.
 pub fn allow(caller: &Caller, command: &Command) -> Result<(), Fault> {
-    match (caller, open(command)) {
-        (Caller::Admin { .. }, _) | (_, Open::ToAll) => Ok(()),
-        (Caller::Anonymous, Open::ToAccounts | Open::ToAdmins) => {
+    match (caller, who(command)) {
+        (Caller::Admin { .. }, _) | (_, Who::Anyone) => Ok(()),
+        (Caller::Anonymous, Who::Accounts | Who::Admins) => {
             Err(Fault::new(FaultKind::Unauthenticated, "sign in first"))
         }
-        (Caller::Account { .. }, Open::ToAdmins) => Err(forbidden()),
-        (Caller::Account { login, .. }, Open::ToAccounts) => match command {
+        (Caller::Account { .. }, Who::Admins) => Err(forbidden()),
+        (Caller::Account { login, .. }, Who::Accounts) => match command {
             Command::RoomCreate { owner: Some(owner), .. } if owner != login => Err(forbidden()),
             _ => Ok(()),
         },

@@ -5,6 +5,7 @@
 //! `front/sandbox` may use this room; nobody else needs to.
 #![allow(unsafe_code, reason = "this is the room where system calls are made")]
 
+pub mod allocator;
 pub mod bpf;
 pub mod btrfs;
 pub mod clone;

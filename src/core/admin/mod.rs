@@ -90,7 +90,7 @@ impl AdminSocket {
     pub fn bind(path: &Path) -> Result<UnixListener, AdminError> {
         let fresh = path.with_extension("new");
         let bind = || match std::fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => UnixListener::bind(&fresh),
         };
         let listener = bind().map_err(|source| AdminError::Bind { path: path.into(), source })?;

@@ -4,6 +4,10 @@
 //! Each hash takes those 19 MiB and tens of milliseconds of a core, so only a few are made at a
 //! time and no one waits longer than [`PATIENCE`]: a flood of sign-ins costs the house a bounded
 //! part of itself.
+//!
+//! It relies on `sys::allocator::map_large_blocks_apart`, which `main` calls: after 48 hashes, two
+//! at a time, a process was 655 MiB large with glibc's defaults and 9 MiB with it.
+//! `tests/memory.rs` watches over it.
 
 use std::sync::Arc;
 use std::time::Duration;
