@@ -18,8 +18,10 @@ use crate::wire::channel::Channel;
 /// Runs a command in the room and reports its exit status.
 pub fn run(order: &Enter, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), StageError> {
     let filters = confine::compile()?;
-    join(&order.room)?;
+    let init = join(&order.room)?;
+    // The mounts last, in the child: with them the host's /proc is gone, which the fork looks at.
     let status = in_room(move || {
+        join_mounts(&init)?;
         become_root()?;
         attach(fds)?;
         confine::enter(&filters)?;
@@ -30,14 +32,16 @@ pub fn run(order: &Enter, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), St
 
 /// Replaces the managed keys in the room.
 pub fn write_keys(order: &WriteKeys, channel: &Channel) -> Result<(), StageError> {
-    join(&order.room)?;
+    let init = join(&order.room)?;
+    join_mounts(&init)?;
     become_root()?;
     personal::keys(&order.authorized_keys)?;
     channel.send(&Report::KeysWritten, &[]).map_err(doing("report the keys"))
 }
 
-/// Moves this process into the room's cgroups and namespaces, pid namespace for its children.
-fn join(room: &Inside) -> Result<(), StageError> {
+/// Moves this process into the room's cgroups and namespaces but its mounts; its pid namespace
+/// is for children. Gives the pidfd of the room's init.
+fn join(room: &Inside) -> Result<OwnedFd, StageError> {
     // The room's root must not trace this process while it is neither here nor there.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(doing("close this process to its peers"))?;
@@ -50,13 +54,17 @@ fn join(room: &Inside) -> Result<(), StageError> {
         fs::write(procs, &me).map_err(doing(format!("join {}", procs.display())))?;
     }
     let namespaces = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWCGROUP;
-    setns(pidfd.as_fd(), namespaces).map_err(doing("join the room's namespaces"))
+    setns(pidfd.as_fd(), namespaces).map_err(doing("join the room's namespaces"))?;
+    Ok(pidfd)
+}
+
+fn join_mounts(init: &OwnedFd) -> Result<(), StageError> {
+    setns(init.as_fd(), CloneFlags::CLONE_NEWNS).map_err(doing("join the room's mounts"))
 }
 
 /// Runs `act` in a child, which the room's pid namespace contains, and gives its exit status:

@@ -37,8 +37,10 @@ pub fn run(order: &Start, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), St
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(doing("close this process to its peers"))?;
     let filters = confine::compile()?;
-    layers::prepare()?;
+    // Before the stage leaves the host's mounts: only what is mounted in one's own namespace can
+    // be cloned.
     let devices = devices::take(order, &console)?;
+    layers::prepare()?;
     let root = layers::root(order)?;
     let (go_reader, go_writer) = std::io::pipe().map_err(doing("make a pipe"))?;
     let (mut word_reader, word_writer) = std::io::pipe().map_err(doing("make a pipe"))?;
@@ -126,6 +128,9 @@ fn child(
     tree::build(root, devices)?;
     let name: &str = order.identity.name.as_ref();
     sethostname(name).map_err(doing("set the host name"))?;
+    // Everybody in the room may ping (icmp(7)); no service of the room sets sysctls.
+    let range = "/proc/sys/net/ipv4/ping_group_range";
+    fs::write(range, "0 65535").map_err(doing(format!("write {range}")))?;
     personal::write(&order.identity)?;
     let console = take_console()?;
     confine::enter(filters)?;
