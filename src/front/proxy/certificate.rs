@@ -15,11 +15,11 @@ use crate::wire;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificateError {
     #[error("the private key is not PKCS#8, SEC 1 or PKCS#1")]
-    ReadKey,
+    Read,
     #[error("the private key cannot be used")]
-    LoadKey(#[source] rustls::Error),
+    Load(#[source] rustls::Error),
     #[error("the private key is not this certificate's")]
-    MatchKey(#[source] rustls::Error),
+    Match(#[source] rustls::Error),
 }
 
 /// One certificate, and the TLS settings that present it and no other.
@@ -35,14 +35,14 @@ impl Credential {
         certificate: &wire::Certificate,
         base: &ServerConfig,
     ) -> Result<Self, CertificateError> {
-        let key = PrivateKeyDer::try_from(certificate.key.clone())
-            .map_err(|_| CertificateError::ReadKey)?;
-        let key = aws_lc_rs::sign::any_supported_type(&key).map_err(CertificateError::LoadKey)?;
+        let key =
+            PrivateKeyDer::try_from(certificate.key.clone()).map_err(|_| CertificateError::Read)?;
+        let key = aws_lc_rs::sign::any_supported_type(&key).map_err(CertificateError::Load)?;
         let chain = certificate.chain.iter().cloned().map(CertificateDer::from).collect();
         let pair = CertifiedKey::new(chain, key);
         match pair.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
-            Err(error) => return Err(CertificateError::MatchKey(error)),
+            Err(error) => return Err(CertificateError::Match(error)),
         }
         let mut config = base.clone();
         config.cert_resolver = Arc::new(SingleCertAndKey::from(pair));
@@ -126,7 +126,7 @@ fn parent(host: &str) -> Option<&str> {
     host.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent)
 }
 
-/// The settings all certificates share: TLS 1.2 and 1.3, HTTP/2 before HTTP/1.1, resumption by
+/// The settings all certificates share: TLS 1.2 and 1.3, HTTP/2 before HTTP/1, resumption by
 /// sealed tickets so that no session is kept here. A ticket is good for the server name it was
 /// given for only (rustls checks it).
 pub(super) fn base() -> Result<ServerConfig, rustls::Error> {
@@ -134,7 +134,7 @@ pub(super) fn base() -> Result<ServerConfig, rustls::Error> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = [&b"h2"[..], b"http/1.1", b"http/1.0"].map(Vec::from).to_vec();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(config)

@@ -23,8 +23,9 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::certificate::Credential;
 use super::exchange::{self, Visit};
+use super::message::host;
 use super::places::Place;
-use super::{Proxy, host, plain, socket};
+use super::{Proxy, plain, socket};
 
 /// TLS alerts (RFC 8446 §6.2, RFC 6066 §3).
 const MISSING_EXTENSION: u8 = 109;

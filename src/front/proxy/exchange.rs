@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY, UPGRADE};
+use http::header::{ACCEPT_LANGUAGE, HeaderValue, STRICT_TRANSPORT_SECURITY, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -11,12 +11,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Proxy;
 use super::certificate::Credential;
 use super::index::Target;
-use super::page::{Language, Trouble};
+use super::message::page::{Language, Trouble};
+use super::message::{headers, host};
 use super::places::Place;
 use super::room::{Hold, Reply, Room, RoomError, Upload};
-use super::{Proxy, headers, host};
 use crate::front::site::Visitor;
 
 /// A year, for the panel alone: what is served under their names is the rooms' own business.
@@ -36,7 +37,7 @@ pub(super) struct Visit {
 
 /// Answers a request that came over TLS.
 pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Response<Reply> {
-    let language = Language::of(request.headers());
+    let languages = request.headers().get(ACCEPT_LANGUAGE).cloned();
     let (mut parts, incoming) = request.into_parts();
     let settled = host::settle(&mut parts);
     let name = settled.as_ref().and_then(host::name);
@@ -52,7 +53,9 @@ pub(super) async fn answer(visit: &Visit, request: Request<Incoming>) -> Respons
         },
         _ => Err(Trouble::Malformed),
     };
-    answered.unwrap_or_else(|trouble| trouble.page(language, name.as_deref()).map(Reply::Page))
+    answered.unwrap_or_else(|trouble| {
+        trouble.page(Language::of(languages.as_ref()), name.as_deref()).map(Reply::Page)
+    })
 }
 
 /// Which target a request is for.

@@ -24,44 +24,39 @@
 //! - `TE` ends here too, so rooms send trailers only unasked; those are passed on.
 //! - A drain waits for tunnels (websockets) as for requests; whoever drains sets the deadline.
 
+mod accept;
 mod bounds;
 mod certificate;
 mod connection;
 mod exchange;
-mod headers;
-mod host;
 mod index;
-mod page;
+mod message;
 mod places;
 mod plain;
 mod room;
 mod socket;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 pub use bounds::Bounds;
 
-use self::connection::{drained, serve_plain, serve_tls};
+use self::accept::{Door, accept};
 use self::index::Index;
-use self::places::{Place, Places};
+use self::places::Places;
 use crate::front::site::Site;
 use crate::front::view::View;
 use crate::wire::FrontSettings;
 
 /// Between two looks for connections to rooms that were idle too long.
 const TRIM: Duration = Duration::from_secs(5);
-/// After accepting failed for want of descriptors or memory, until some may be free again.
-const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// The sockets visitors connect to.
 #[derive(Debug)]
@@ -86,12 +81,6 @@ impl std::fmt::Debug for Proxy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Proxy").field("index", &self.index).finish_non_exhaustive()
     }
-}
-
-#[derive(Clone, Copy)]
-enum Door {
-    Plain,
-    Tls,
 }
 
 /// Serves visitors until `drain` says true: then accepts nobody, finishes the requests at hand,
@@ -172,63 +161,4 @@ async fn trim(proxy: &Proxy) {
         sleep(TRIM).await;
         proxy.index.load().rooms().for_each(|room| room.trim(proxy.bounds.pooled));
     }
-}
-
-/// Takes connections at one door until the proxy drains; then the door's socket is closed here.
-async fn accept(
-    proxy: &Arc<Proxy>,
-    door: Door,
-    listener: TcpListener,
-    mut drain: watch::Receiver<bool>,
-) {
-    loop {
-        let next = async {
-            let permit = proxy.places.free().await;
-            (permit, listener.accept().await)
-        };
-        let accepted = tokio::select! {
-            biased;
-            () = drained(&mut drain) => return,
-            accepted = next => accepted,
-        };
-        match accepted {
-            (Some(permit), Ok((stream, address))) => {
-                if let Some(place) = proxy.places.take(permit, address.ip()) {
-                    admit(Arc::clone(proxy), door, stream, address, place, drain.clone());
-                }
-            }
-            (_, Err(error)) if !transient(&error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(EXHAUSTED).await;
-            }
-            _ => {}
-        }
-    }
-}
-
-fn admit(
-    proxy: Arc<Proxy>,
-    door: Door,
-    stream: TcpStream,
-    address: SocketAddr,
-    place: Place,
-    drain: watch::Receiver<bool>,
-) {
-    match door {
-        Door::Plain => tokio::spawn(serve_plain(proxy, stream, place, drain)),
-        Door::Tls => tokio::spawn(serve_tls(proxy, stream, address, place, drain)),
-    };
-}
-
-/// Errors of a connection that died in the queue (accept(2), "Error handling").
-fn transient(error: &io::Error) -> bool {
-    use io::ErrorKind as Kind;
-    matches!(
-        error.kind(),
-        Kind::ConnectionAborted
-            | Kind::ConnectionReset
-            | Kind::Interrupted
-            | Kind::NetworkUnreachable
-            | Kind::HostUnreachable
-    )
 }

@@ -1,14 +1,14 @@
 //! Port 80: everything that exists is elsewhere, over TLS.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
-use super::host;
 use super::index::Index;
-use super::page::{Language, Trouble};
+use super::message::host;
+use super::message::page::{Language, Trouble};
 
 /// Where certificate authorities look for proofs (RFC 8555 §8.3).
 const CHALLENGE: &str = "/.well-known/acme-challenge/";
@@ -25,7 +25,7 @@ enum Verdict {
 
 /// Answers a request that came without TLS. `https` is the port that speaks it.
 pub(super) fn answer<B>(index: &Index, https: u16, request: Request<B>) -> Response<Full<Bytes>> {
-    let language = Language::of(request.headers());
+    let language = Language::of(request.headers().get(ACCEPT_LANGUAGE));
     let (mut parts, _) = request.into_parts();
     let settled = host::settle(&mut parts);
     let name = settled.as_ref().and_then(host::name);

@@ -23,7 +23,7 @@ use super::bounds::Bounds;
 pub(super) use body::{Reply, Upload};
 
 /// Idle connections kept for one room.
-const SPARE: usize = 32;
+const SPARE: usize = 64;
 
 /// Why a room gave no response.
 #[derive(Debug, thiserror::Error)]

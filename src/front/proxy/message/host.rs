@@ -12,7 +12,7 @@ use http::{Uri, Version};
 /// - HTTP/2's `:authority` and a `Host` beside it must agree (RFC 9113 §8.3.1);
 /// - in HTTP/1.1's absolute form the target counts and `Host` is ignored (RFC 9112 §3.2.2);
 /// - two `Host` lines, or none, are refused (RFC 9112 §3.2).
-pub(super) fn settle(parts: &mut Parts) -> Option<HeaderValue> {
+pub(in crate::front::proxy) fn settle(parts: &mut Parts) -> Option<HeaderValue> {
     let mut lines = parts.headers.get_all(HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
@@ -35,7 +35,7 @@ pub(super) fn settle(parts: &mut Parts) -> Option<HeaderValue> {
 
 /// The host's name in lower case, without its port and final dot (RFC 9110 §7.2). `None` when
 /// it is not a name a house could have; an IP literal is not.
-pub(super) fn name(host: &HeaderValue) -> Option<Cow<'_, str>> {
+pub(in crate::front::proxy) fn name(host: &HeaderValue) -> Option<Cow<'_, str>> {
     let text = host.to_str().ok()?;
     let name = match text.split_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
@@ -51,7 +51,7 @@ pub(super) fn name(host: &HeaderValue) -> Option<Cow<'_, str>> {
 }
 
 /// In lower case, copied only when it was not.
-pub(super) fn lower(name: &str) -> Cow<'_, str> {
+pub(in crate::front::proxy) fn lower(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
         name.to_ascii_lowercase().into()
     } else {

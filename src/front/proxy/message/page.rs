@@ -2,21 +2,21 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    HeaderMap, HeaderValue, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = include_str!("../../../assets/pages/page.css");
+const STYLE: &str = include_str!("../../../../assets/pages/page.css");
 /// Nothing is loaded and nothing runs; the style is the one whose digest is named. A test
 /// checks the digest.
 const POLICY: &str = "default-src 'none'; style-src 'sha256-x/tB/ZWBMyLVrpSIEpipBHGzGKqIAk2VCex2d9EAhDI='; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Why a visitor gets a page of the house's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(in crate::front::proxy) enum Trouble {
     /// The request contradicts itself, or does not say which host it is for.
     Malformed,
     /// A method no room gets: `CONNECT`, `TRACE`.
@@ -159,7 +159,11 @@ impl Trouble {
     }
 
     /// The page for it, in the visitor's language. `host` is what they asked for, if they said.
-    pub(super) fn page(self, language: Language, host: Option<&str>) -> Response<Full<Bytes>> {
+    pub(in crate::front::proxy) fn page(
+        self,
+        language: Language,
+        host: Option<&str>,
+    ) -> Response<Full<Bytes>> {
         let body = self.render(language, host).into_string();
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = self.status();
@@ -177,6 +181,10 @@ impl Trouble {
         }
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, seconds);
+        }
+        if matches!(self, Self::Malformed | Self::Method) {
+            // Whoever sends these may mean something else by what follows.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self == Self::Method {
             let allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -211,7 +219,7 @@ impl Trouble {
 
 /// A language the pages exist in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(in crate::front::proxy) enum Language {
     French,
     English,
 }
@@ -224,11 +232,12 @@ impl Language {
         }
     }
 
-    /// The one a visitor prefers (RFC 9110 §12.5.4); English when they prefer neither.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|line| line.to_str().ok());
+    /// The one a visitor prefers (`Accept-Language`, RFC 9110 §12.5.4); English when they
+    /// prefer neither.
+    pub(in crate::front::proxy) fn of(accepted: Option<&HeaderValue>) -> Self {
+        let accepted = accepted.and_then(|line| line.to_str().ok()).unwrap_or_default();
         let mut best = (Self::English, 0.0);
-        for range in lines.flat_map(|line| line.split(',')) {
+        for range in accepted.split(',') {
             let (tag, parameters) = range.split_once(';').unwrap_or((range, "q=1"));
             let language = match tag.trim().split('-').next() {
                 Some(tag) if tag.eq_ignore_ascii_case("fr") => Self::French,

@@ -17,7 +17,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// The protocols a visitor asks to switch to (RFC 9110 §7.8), when that is a thing to pass on:
 /// HTTP/1.1 only. `h2c` is not, since past it the room would take a visitor's word for who they
 /// are.
-pub(super) fn upgrade(parts: &Parts) -> Option<HeaderValue> {
+pub(in crate::front::proxy) fn upgrade(parts: &Parts) -> Option<HeaderValue> {
     let value = parts.headers.get(UPGRADE)?;
     let h2c = |protocol: &str| protocol.get(..3).is_some_and(|p| p.eq_ignore_ascii_case("h2c"));
     let asked = parts.version == Version::HTTP_11
@@ -29,7 +29,7 @@ pub(super) fn upgrade(parts: &Parts) -> Option<HeaderValue> {
 /// Makes a visitor's request the room's: hop-by-hop fields go, and what a visitor says of their
 /// own address and protocol is replaced by what the house saw. `host` is from
 /// [`super::host::settle`].
-pub(super) fn to_room(
+pub(in crate::front::proxy) fn to_room(
     parts: &mut Parts,
     host: &HeaderValue,
     visitor: &HeaderValue,
@@ -55,18 +55,18 @@ pub(super) fn to_room(
 }
 
 /// Makes a room's response the visitor's. On 101, say what was switched to with [`switch`].
-pub(super) fn to_visitor(headers: &mut HeaderMap) {
+pub(in crate::front::proxy) fn to_visitor(headers: &mut HeaderMap) {
     strip_hops(headers);
 }
 
 /// Marks a message as a switch of protocols.
-pub(super) fn switch(headers: &mut HeaderMap, protocols: HeaderValue) {
+pub(in crate::front::proxy) fn switch(headers: &mut HeaderMap, protocols: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocols);
 }
 
 /// A body of unknown length must be sent chunked even where hyper would guess there is none.
-pub(super) fn frame(headers: &mut HeaderMap, has_body: bool) {
+pub(in crate::front::proxy) fn frame(headers: &mut HeaderMap, has_body: bool) {
     if has_body && !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
@@ -74,7 +74,7 @@ pub(super) fn frame(headers: &mut HeaderMap, has_body: bool) {
 
 /// What a visitor says of themselves to whatever is behind the proxy, leaving out what only the
 /// house may say.
-pub(super) fn strip_claims(headers: &mut HeaderMap) {
+pub(in crate::front::proxy) fn strip_claims(headers: &mut HeaderMap) {
     let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name)).cloned().collect();
     for name in claims {
         headers.remove(name);
