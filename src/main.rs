@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     if let Err(error) = sys::allocator::map_large_blocks_apart() {
         return done(Err(error.into()));
     }
+    sys::memory::limit_arenas(2);
     match std::env::args_os().nth(1).as_deref().and_then(OsStr::to_str) {
         Some("front") => {
             done(sys::descriptor::inherited().map_err(Into::into).and_then(front_role))

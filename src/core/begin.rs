@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::CoreError;
 use super::admin::{self, AdminSocket};
 use super::authority::Authority;
 use super::builder::Builder;
@@ -19,14 +20,14 @@ use super::doors::{self, Door, DoorError};
 use super::handle::{Handler, HandlerSettings};
 use super::keeper::{Keeper, Recorded};
 use super::kernel::cgroup::Cgroups;
+use super::kernel::console;
 use super::kernel::fdstore::Kept;
 use super::kernel::link::{self, Links};
+use super::kernel::notify::{self, Notify};
 use super::kernel::pool::Pool;
 use super::living::{AdminDesk, FrontDesk, Living};
-use super::notify::{self, Notify};
 use super::reconcile::{Border, Ledger, Live, Pieces, Publisher, Reconciler, RoomSettings};
 use super::store::{Actor, Store};
-use super::{CoreError, console};
 use crate::model::{JobKind, RoomId, Wanted};
 use crate::wire::FrontSettings;
 

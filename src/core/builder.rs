@@ -93,7 +93,7 @@ impl Builder {
             let cause = myself.cause(job).await;
             let outcome = myself.build_now(&name, &cause).await;
             let (state, said) = match &outcome {
-                Ok(_) => (JobState::Done, None),
+                Ok(()) => (JobState::Done, None),
                 Err(error) => (JobState::Failed, Some(chain(error))),
             };
             myself.ledger.end(&cause, Phase::Stopped, state, said.as_deref());
@@ -113,12 +113,13 @@ impl Builder {
         let version = self.store.template_next_version(name).await?;
         let into = self.pool.begin_template(name, version)?;
         let mut step = Running::new("begin");
-        let log = |line: &str| match STEPS.iter().find(|(said, _)| *said == line) {
-            Some((_, next)) => {
+        let log = |line: &str| {
+            if let Some((_, next)) = STEPS.iter().find(|(said, _)| *said == line) {
                 let ended = std::mem::replace(&mut step, Running::new(next));
                 self.ledger.step(cause, Phase::Stopped, &ended.end(StepState::Done, None));
+            } else {
+                tracing::debug!(%name, "{line}");
             }
-            None => tracing::debug!(%name, "{line}"),
         };
         let built = template::build(name, &self.recipes, &into, log).await;
         let sealed = match built {

@@ -14,6 +14,7 @@ use super::kernel::cgroup::Cgroups;
 use super::kernel::firewall;
 use super::kernel::link::{self, Links};
 use super::kernel::pool::Pool;
+use super::kernel::process;
 
 /// How long what was killed may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,9 +55,7 @@ async fn end_rooms(cgroups: &Cgroups) -> Result<(), CoreError> {
     for room in cgroups.rooms() {
         while !cgroups.processes(room).is_empty() && begun.elapsed() < PATIENCE {
             for pid in cgroups.processes(room) {
-                let pid = nix::unistd::Pid::from_raw(pid);
-                // It may have ended meanwhile.
-                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+                process::kill(pid);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

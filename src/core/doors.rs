@@ -82,17 +82,16 @@ pub fn open(public: Ipv4Addr, gateway: Ipv4Addr, kept: &mut Kept) -> Result<Vec<
         .into_iter()
         .map(|plan| {
             let stored = kept.remove(&stored_as(&plan)).into_iter().next();
-            let fd = match stored {
-                Some(fd) => fd,
-                None => {
-                    let fd = open_one(&plan).map_err(|source| DoorError {
-                        name: plan.name,
-                        address: plan.address,
-                        source,
-                    })?;
-                    fdstore::keep(&stored_as(&plan), &[fd.as_fd()]);
-                    fd
-                }
+            let fd = if let Some(fd) = stored {
+                fd
+            } else {
+                let fd = open_one(&plan).map_err(|source| DoorError {
+                    name: plan.name,
+                    address: plan.address,
+                    source,
+                })?;
+                fdstore::keep(&stored_as(&plan), &[fd.as_fd()]);
+                fd
             };
             Ok((plan.name.to_owned(), fd))
         })

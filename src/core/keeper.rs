@@ -22,15 +22,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::process::{Child, Command as Process};
+use tokio::process::{Child, Command as Program};
 use tokio::sync::{Mutex, broadcast, watch};
 
 use super::authority::{Authority, AuthorityError};
 use super::doors::Door;
+use super::kernel::process::{Process, Word};
 use super::reconcile::Publisher;
 use super::store::{Room, Store, StoreError};
 use crate::model::{MacAddr, Token, Wanted};
-use crate::sys::signal;
 use crate::wire::channel::{AsyncChannel, Channel};
 use crate::wire::{
     Command, Fault, FromFront, FrontSettings, JobEvent, Lease, Reply, Route, RouteState, Snapshot,
@@ -180,7 +180,7 @@ impl Keeper {
 
     async fn start(&self) -> io::Result<(Child, Arc<AsyncChannel>)> {
         let (ours, theirs) = Channel::pair()?;
-        let child = Process::new("/proc/self/exe")
+        let child = Program::new("/proc/self/exe")
             .arg0("piaule-front")
             .arg("front")
             .env_clear()
@@ -239,7 +239,8 @@ impl Keeper {
 
     fn record(&self, child: &Child) {
         let Some(pid) = child.id().map(u32::cast_signed) else { return };
-        let written = started_at(pid)
+        let written = Process::open(pid)
+            .and_then(|process| process.started_at())
             .map(|started| format!("{pid} {started}\n"))
             .ok_or(io::ErrorKind::NotFound.into())
             .and_then(|text| fs::write(&self.record, text));
@@ -282,9 +283,7 @@ fn longer(pause: Duration) -> Duration {
 
 /// The front of an earlier core.
 #[derive(Debug)]
-pub struct Recorded {
-    pidfd: std::os::fd::OwnedFd,
-}
+pub struct Recorded(Process);
 
 impl Recorded {
     /// The front written down in `record`, if it still runs.
@@ -293,33 +292,22 @@ impl Recorded {
         let text = fs::read_to_string(record).ok()?;
         let (pid, started) = text.trim().split_once(' ')?;
         let (pid, started): (i32, u64) = (pid.parse().ok()?, started.parse().ok()?);
-        let flags = rustix::process::PidfdFlags::empty();
-        let pidfd =
-            rustix::process::pidfd_open(rustix::process::Pid::from_raw(pid)?, flags).ok()?;
-        // Read after the pidfd is open: the same start time means the same process.
-        (started_at(pid) == Some(started)).then_some(Self { pidfd })
+        let process = Process::open(pid)?;
+        (process.started_at() == Some(started)).then_some(Self(process))
     }
 
     /// Ends it at once.
     pub fn end(self) {
         // It may have ended by itself.
-        let _ = signal::send(self.pidfd.as_fd(), nix::libc::SIGKILL);
+        let _ = self.0.tell(Word::Kill);
     }
 
     /// Asks it to drain and end.
     pub fn retire(self) {
-        if let Err(error) = signal::send(self.pidfd.as_fd(), nix::libc::SIGTERM) {
+        if let Err(error) = self.0.tell(Word::Terminate) {
             tracing::warn!(%error, "the earlier front cannot be asked to drain");
         }
     }
-}
-
-/// When a process started, in clock ticks since boot (proc_pid_stat(5), field 22).
-fn started_at(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, field 2, may hold anything but ends with the last parenthesis.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -348,7 +336,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let record = folder.path().join("front.pid");
         let me = std::process::id().cast_signed();
-        let started = started_at(me).expect("started");
+        let started = Process::open(me).and_then(|me| me.started_at()).expect("started");
         fs::write(&record, format!("{me} {started}\n")).expect("write");
         assert!(Recorded::read(&record).is_some());
         fs::write(&record, format!("{me} {}\n", started + 1)).expect("write");

@@ -14,7 +14,6 @@ pub mod authority;
 mod begin;
 pub mod builder;
 pub mod config;
-pub mod console;
 mod dismantle;
 pub mod doors;
 pub mod gate;
@@ -23,7 +22,6 @@ pub mod keeper;
 pub mod kernel;
 pub mod launch;
 mod living;
-pub mod notify;
 pub mod reconcile;
 pub mod store;
 pub mod template;
@@ -95,7 +93,6 @@ fn with_runtime<F: Future<Output = Result<(), CoreError>>>(
         return Err(CoreError::NotRoot);
     }
     let config = Config::read(config)?;
-    crate::sys::memory::limit_arenas(2);
     let failed = |source| CoreError::Io { doing: "start", path: "core".into(), source };
     // Rooms' inits become children of core when their stage ends: how they end is then known.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))

@@ -148,10 +148,10 @@ impl Relay {
     pub(super) fn run(mut self) -> io::Result<Ended> {
         loop {
             let ready = self.wait()?;
-            if ready.signals {
-                if let Some(number) = self.signal()? {
-                    return Ok(Ended::Signal(number));
-                }
+            if ready.signals
+                && let Some(number) = self.signal()?
+            {
+                return Ok(Ended::Signal(number));
             }
             let turned = self.flows.iter_mut().zip(ready.flows).filter(|(_, ready)| *ready);
             let mut left = false;

@@ -4,7 +4,10 @@
 //! store, a command or another facility; `reconcile` and the house's start put them together.
 
 pub mod cgroup;
+pub mod console;
 pub mod fdstore;
 pub mod firewall;
 pub mod link;
+pub mod notify;
 pub mod pool;
+pub mod process;

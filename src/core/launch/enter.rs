@@ -23,7 +23,7 @@ pub fn run(order: &Enter, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), St
     let status = in_room(move || {
         join_mounts(&init)?;
         become_root()?;
-        attach(fds)?;
+        attach(&fds)?;
         confine::enter(&filters)?;
         command(order)
     })?;
@@ -87,7 +87,7 @@ fn in_room(act: impl FnOnce() -> Result<Infallible, StageError>) -> Result<i32, 
 }
 
 /// Puts one terminal, or three pipes, in the place of stdin, stdout and stderr.
-fn attach(fds: Vec<OwnedFd>) -> Result<(), StageError> {
+fn attach(fds: &[OwnedFd]) -> Result<(), StageError> {
     setsid().map_err(doing("begin a session"))?;
     let terminal = fds.len() == 1;
     let mut fds = fds.iter().cycle();
@@ -126,12 +126,11 @@ fn command(order: &Enter) -> Result<Infallible, StageError> {
         Some(program) if program.contains('/') => execute(program, &arguments, &environment),
         Some(program) => {
             let mut paths = PATH.split(':').map(|folder| format!("{folder}/{program}"));
-            match paths.find(|path| there(path)) {
-                Some(path) => execute(&path, &arguments, &environment),
-                None => {
-                    eprintln!("piaule: the room has no command `{program}`");
-                    std::process::exit(127)
-                }
+            if let Some(path) = paths.find(|path| there(path)) {
+                execute(&path, &arguments, &environment)
+            } else {
+                eprintln!("piaule: the room has no command `{program}`");
+                std::process::exit(127)
             }
         }
     }

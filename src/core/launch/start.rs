@@ -48,7 +48,7 @@ pub fn run(order: &Start, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), St
     match clone_child(order, &cgroup)? {
         Side::Child => {
             drop((go_writer, word_reader));
-            let Err(error) = child(order, &root, devices, &filters, go_reader);
+            let Err(error) = child(order, &root, &devices, &filters, go_reader);
             report_and_end(word_writer, &error)
         }
         Side::Parent { pid, pidfd } => {
@@ -116,7 +116,7 @@ fn report_and_end(mut word: PipeWriter, error: &StageError) -> ! {
 fn child(
     order: &Start,
     root: &OwnedFd,
-    devices: Devices,
+    devices: &Devices,
     filters: &[BpfProgram],
     mut go: PipeReader,
 ) -> Result<Infallible, StageError> {

@@ -23,7 +23,7 @@ const INERT: MsFlags = SAFE.union(MsFlags::MS_NOEXEC);
 pub const NOTIFY: &str = "/run/host/notify";
 
 /// Makes `root` the process's root, with everything mounted, and lets go of the host's.
-pub fn build(root: &OwnedFd, devices: Devices) -> Result<(), StageError> {
+pub fn build(root: &OwnedFd, devices: &Devices) -> Result<(), StageError> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(doing("make mounts private"))?;
     attach(root, Path::new("."))?;
@@ -34,7 +34,7 @@ pub fn build(root: &OwnedFd, devices: Devices) -> Result<(), StageError> {
     fresh("proc", "/proc", INERT, None)?;
     fresh("sysfs", "/sys", INERT | MsFlags::MS_RDONLY, None)?;
     fresh("cgroup2", "/sys/fs/cgroup", INERT, None)?;
-    fill_dev(&devices)?;
+    fill_dev(devices)?;
     fresh("tmpfs", "/run", SAFE, Some("mode=755,size=20%,nr_inodes=800k"))?;
     folder("/run/host", 0o755)?;
     attach_file(&devices.notify, NOTIFY)?;
@@ -74,9 +74,10 @@ fn fresh(kind: &str, at: &str, flags: MsFlags, options: Option<&str>) -> Result<
 }
 
 fn folder(path: &str, mode: u32) -> Result<(), StageError> {
-    let made = fs::DirBuilder::new().mode(mode).create(path);
+    let create = fs::DirBuilder::new().mode(mode).create(path);
     // The sticky bit and the group's rights pass no umask.
-    made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+    create
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
         .map_err(doing(format!("create {path}")))
 }
 

@@ -8,14 +8,13 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::Reconciler;
-use super::live::Init;
 use super::plan::Step;
-use crate::core::console::{self, Console};
+use crate::core::kernel::console::{self, Console};
 use crate::core::kernel::link;
+use crate::core::kernel::process::{self, Process, Word};
 use crate::core::launch::{self, Identity, Inside, Start, WriteKeys};
 use crate::core::store::Room;
 use crate::model::{MacAddr, RoomId};
-use crate::sys::signal;
 
 /// How long a room's init may take to power off before it is killed.
 const POWER_OFF: Duration = Duration::from_secs(30);
@@ -108,7 +107,7 @@ impl Reconciler {
         self.pool.limit_layer(id, Some(room.limits.disk))?;
         match started {
             Ok(started) => {
-                self.watch(id, Init { pid: started.pid, pidfd: Arc::new(started.pidfd) }, false);
+                self.watch(id, Process::new(started.pid, started.pidfd), false);
                 Ok(())
             }
             Err(error) => {
@@ -168,8 +167,8 @@ impl Reconciler {
     /// How to join a running room.
     pub fn inside(&self, room: RoomId) -> Option<Inside> {
         let init = self.live.init(room)?;
-        let cgroup_procs = super::observe::cgroup_procs(init.pid, &self.cgroups);
-        Some(Inside { pid: init.pid, cgroup_procs })
+        let cgroup_procs = super::observe::cgroup_procs(init.pid(), &self.cgroups);
+        Some(Inside { pid: init.pid(), cgroup_procs })
     }
 
     /// Waits until the init is ready, has ended, or a newer command wants something else.
@@ -199,7 +198,7 @@ impl Reconciler {
     async fn stop(&self, room: RoomId) -> Result<(), StepError> {
         let Some(init) = self.live.init(room) else { return Ok(()) };
         self.live.stopping(room);
-        send(&init, signal::power_off())?;
+        init.tell(Word::PowerOff).map_err(StepError::Signal)?;
         if self.gone_within(room, POWER_OFF).await { Ok(()) } else { self.kill(room).await }
     }
 
@@ -207,7 +206,7 @@ impl Reconciler {
     async fn kill(&self, room: RoomId) -> Result<(), StepError> {
         let Some(init) = self.live.init(room) else { return Ok(()) };
         self.live.stopping(room);
-        send(&init, nix::libc::SIGKILL)?;
+        init.tell(Word::Kill).map_err(StepError::Signal)?;
         if self.gone_within(room, KILLED).await { Ok(()) } else { Err(StepError::Immortal) }
     }
 
@@ -230,10 +229,7 @@ impl Reconciler {
                 return;
             }
             for pid in pids {
-                let _ = nix::sys::signal::kill(
-                    nix::unistd::Pid::from_raw(pid),
-                    nix::sys::signal::Signal::SIGKILL,
-                );
+                process::kill(pid);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -250,13 +246,6 @@ impl Reconciler {
     async fn erase(&self, room: RoomId) -> Result<(), StepError> {
         let pool = self.pool.clone();
         Ok(tokio::task::spawn_blocking(move || pool.destroy_layer(room)).await??)
-    }
-}
-
-fn send(init: &Init, signal: i32) -> Result<(), StepError> {
-    match signal::send(init.pidfd.as_fd(), signal) {
-        Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => Ok(()),
-        other => other.map_err(StepError::Signal),
     }
 }
 

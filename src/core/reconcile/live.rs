@@ -2,24 +2,16 @@
 //! core reads it again from the kernel.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::core::console::Console;
+use crate::core::kernel::console::Console;
+use crate::core::kernel::process::Process;
 use crate::model::{Phase, RoomId};
-
-/// A room's pid 1.
-#[derive(Debug, Clone)]
-pub struct Init {
-    /// As the host sees it; not another's as long as `pidfd` is held and it lives.
-    pub pid: i32,
-    pub pidfd: Arc<OwnedFd>,
-}
 
 #[derive(Debug, Default)]
 struct Resident {
-    init: Option<Init>,
+    init: Option<Process>,
     ready: bool,
     /// Set while it is being stopped by us.
     stopping: bool,
@@ -66,7 +58,7 @@ impl Live {
     }
 
     /// A room's pid 1 began.
-    pub fn began(&self, room: RoomId, init: Init, ready: bool) {
+    pub fn began(&self, room: RoomId, init: Process, ready: bool) {
         self.change(room, |resident| {
             resident.init = Some(init);
             resident.ready = ready;
@@ -79,9 +71,9 @@ impl Live {
     pub fn said_ready(&self, pid: i32) -> Option<RoomId> {
         let room = {
             let mut residents = self.lock();
-            let (room, resident) = residents
-                .iter_mut()
-                .find(|(_, resident)| resident.init.as_ref().is_some_and(|init| init.pid == pid))?;
+            let (room, resident) = residents.iter_mut().find(|(_, resident)| {
+                resident.init.as_ref().is_some_and(|init| init.pid() == pid)
+            })?;
             resident.ready = true;
             *room
         };
@@ -114,7 +106,7 @@ impl Live {
     }
 
     /// A room's pid 1, if it has one.
-    pub fn init(&self, room: RoomId) -> Option<Init> {
+    pub fn init(&self, room: RoomId) -> Option<Process> {
         self.lock().get(&room)?.init.clone()
     }
 
@@ -173,7 +165,7 @@ mod tests {
         let room = RoomId(1);
         assert_eq!(live.phase(room), Phase::Stopped);
         let null = std::fs::File::open("/dev/null").expect("open");
-        let init = Init { pid: 42, pidfd: Arc::new(null.into()) };
+        let init = Process::new(42, null.into());
         live.began(room, init, false);
         assert_eq!(live.phase(room), Phase::Starting);
         assert_eq!(live.said_ready(7), None);

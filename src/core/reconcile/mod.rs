@@ -29,21 +29,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tokio::io::Interest;
 
 pub use apply::StepError;
 pub use border::{Border, BorderError};
 pub use ledger::{Cause, Ledger, Recorded};
-pub use live::{Init, Live};
+pub use live::Live;
 use plan::{Desired, Observed, OpenJob, Step};
 use workers::Workers;
 
-use super::console::Console;
 use super::kernel::cgroup::Cgroups;
+use super::kernel::console::Console;
 use super::kernel::pool::Pool;
+use super::kernel::process::{End, Process};
 use super::store::{Room, Store, StoreError};
 use crate::model::{HostName, JobKind, JobState, RoomId, RoomNetwork, StepState, Wanted};
-use crate::sys::readiness;
 use crate::wire::JobView;
 
 /// Gives front the house as it is wanted now. Implemented by the keeper.
@@ -122,7 +121,7 @@ impl Reconciler {
         }
         for room in &rooms {
             if let Some(init) = observe::find_init(room.id, &self.cgroups) {
-                tracing::info!(room = %room.name, pid = init.pid, "adopted");
+                tracing::info!(room = %room.name, pid = init.pid(), "adopted");
                 // What it said to an earlier core is not known; it has had its time.
                 self.watch(room.id, init, true);
             }
@@ -193,9 +192,8 @@ impl Reconciler {
     }
 
     async fn observe(&self, room: RoomId) -> Observed {
-        let (live, pool, cgroups) =
-            (Arc::clone(&self.live), self.pool.clone(), self.cgroups.clone());
-        let look = move || observe::observe(room, &live, &pool, &cgroups);
+        let (live, pool) = (Arc::clone(&self.live), self.pool.clone());
+        let look = move || observe::observe(room, &live, &pool);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
@@ -312,13 +310,16 @@ impl Reconciler {
     }
 
     /// Watches a pid 1 until it ends, then sees to its room.
-    pub(super) fn watch(&self, room: RoomId, init: Init, ready: bool) {
+    pub(super) fn watch(&self, room: RoomId, init: Process, ready: bool) {
         self.live.began(room, init.clone(), ready);
         let Some(myself) = self.myself.upgrade() else { return };
         tokio::spawn(async move {
-            let end = wait_for_end(&init).await;
+            let end = init.ended().await.unwrap_or_else(|error| {
+                tracing::error!(%room, %error, "a room's init cannot be watched");
+                End::Other
+            });
             let by_us = myself.live.ended(room);
-            tracing::info!(%room, pid = init.pid, ?end, by_us, "a room's init ended");
+            tracing::info!(%room, pid = init.pid(), ?end, by_us, "a room's init ended");
             if !by_us && let Err(error) = myself.ended_by_itself(room, end).await {
                 tracing::error!(%room, error = &error as &dyn std::error::Error, "a room's end is not seen to");
             }
@@ -330,8 +331,8 @@ impl Reconciler {
         if room.wanted == Wanted::Running {
             let why = match end {
                 End::PoweredOff => Some("powered off from inside"),
-                _ if !self.live.may_revive(id, Instant::now()) => Some("it kept ending by itself"),
-                _ => None,
+                End::Other => (!self.live.may_revive(id, Instant::now()))
+                    .then_some("it kept ending by itself"),
             };
             if let Some(why) = why {
                 self.store
@@ -349,34 +350,6 @@ struct Failure {
     step: Step,
     error: StepError,
     done: Vec<Step>,
-}
-
-/// How a pid 1 ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// `poweroff` or `halt` inside: reboot(2) in a pid namespace ends its init with SIGINT.
-    PoweredOff,
-    /// Anything else, a reboot (SIGHUP) included, and what an earlier core's child did.
-    Other,
-}
-
-async fn wait_for_end(init: &Init) -> End {
-    let watched = init.pidfd.try_clone().and_then(|fd| readiness::watch(fd, Interest::READABLE));
-    match watched {
-        // Readable once the process has ended.
-        Ok(fd) => drop(fd.readable().await),
-        Err(error) => tracing::error!(pid = init.pid, %error, "an init cannot be watched"),
-    }
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
-    use std::os::fd::AsFd;
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    // ECHILD for a room that was running before this core: it is another's child.
-    match waitid(WaitId::PidFd(init.pidfd.as_fd()), options) {
-        Ok(Some(status)) if status.terminating_signal() == Some(nix::libc::SIGINT) => {
-            End::PoweredOff
-        }
-        _ => End::Other,
-    }
 }
 
 fn desired(room: &Room, jobs: &[JobView]) -> Desired {

@@ -22,8 +22,6 @@ pub struct OpenJob {
 pub struct Observed {
     /// Its layer is complete.
     pub layer: bool,
-    /// Something of its layer or cgroup is there.
-    pub remains: bool,
     /// Its pid 1 lives…
     pub running: bool,
     /// …and has said it is ready.
@@ -100,13 +98,18 @@ fn run(desired: &Desired, seen: Observed) -> Vec<Step> {
     let restart = desired.jobs.iter().any(|job| {
         job.kind == JobKind::Restart && !job.done.iter().any(|step| step == Step::Stop.name())
     });
-    let stops = seen.running && restart;
-    let launches = !seen.running || stops;
+    let halts = seen.running && restart;
+    let launches = !seen.running || halts;
     let mut steps = Vec::new();
-    if launches || !desired.jobs.is_empty() {
-        steps.extend([Step::Publish, Step::Network]);
+    // Keys are the room's own affair, redirections the firewall's; everything else is everyone's.
+    let only = |kinds: &[JobKind]| desired.jobs.iter().all(|job| kinds.contains(&job.kind));
+    if launches || !only(&[JobKind::Ports, JobKind::Keys]) {
+        steps.push(Step::Publish);
     }
-    if stops {
+    if launches || !only(&[JobKind::Keys]) {
+        steps.push(Step::Network);
+    }
+    if halts {
         steps.extend([Step::Stop, Step::Release]);
     }
     if !seen.layer {
@@ -149,9 +152,8 @@ mod tests {
         Desired { wanted, jobs }
     }
 
-    const NOTHING: Observed =
-        Observed { layer: false, remains: false, running: false, ready: false };
-    const LAYER: Observed = Observed { layer: true, remains: true, ..NOTHING };
+    const NOTHING: Observed = Observed { layer: false, running: false, ready: false };
+    const LAYER: Observed = Observed { layer: true, ..NOTHING };
     const BOOTING: Observed = Observed { running: true, ..LAYER };
     const UP: Observed = Observed { ready: true, ..BOOTING };
 
@@ -176,9 +178,9 @@ mod tests {
                 UP,
                 &[Publish, Network, Stop, Release, Launch, Ready],
             ),
-            (Wanted::Running, &[JobKind::Keys], UP, &[Publish, Network, Keys]),
+            (Wanted::Running, &[JobKind::Keys], UP, &[Keys]),
             (Wanted::Running, &[JobKind::Keys], LAYER, &[Publish, Network, Launch, Ready]),
-            (Wanted::Running, &[JobKind::Ports], UP, &[Publish, Network]),
+            (Wanted::Running, &[JobKind::Ports], UP, &[Network]),
             (Wanted::Stopped, &[JobKind::Stop], UP, &[Publish, Stop, Release, Network]),
             (Wanted::Stopped, &[JobKind::Ports], LAYER, &[Publish, Release, Network]),
             (Wanted::Stopped, &[], LAYER, &[]),

@@ -14,10 +14,10 @@ pub(in crate::front::panel) fn page(
     rooms: &[RoomView],
 ) -> Markup {
     let texts = visit.texts();
-    if let [only] = rooms {
-        if account.max_rooms <= 1 {
-            return room::page(visit, only);
-        }
+    if let [only] = rooms
+        && account.max_rooms <= 1
+    {
+        return room::page(visit, only);
     }
     let may_create = rooms.len() < usize::try_from(account.max_rooms).unwrap_or(usize::MAX);
     let main = html! {

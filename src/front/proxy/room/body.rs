@@ -131,10 +131,10 @@ impl Reply {
     /// Gives the room's connection back as soon as the body ended; hyper need not ask for the
     /// end of a body whose length it knew.
     fn release(&mut self) {
-        if let Self::Room(incoming, hold) = self {
-            if incoming.is_end_stream() {
-                hold.take().into_iter().for_each(Hold::finish);
-            }
+        if let Self::Room(incoming, hold) = self
+            && incoming.is_end_stream()
+        {
+            hold.take().into_iter().for_each(Hold::finish);
         }
     }
 }

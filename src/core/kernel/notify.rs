@@ -13,7 +13,7 @@ use std::path::Path;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::kernel::fdstore;
+use super::fdstore;
 use crate::sys::{fdpass, readiness};
 
 /// The name it is stored under.

@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 
-use super::kernel::fdstore;
+use super::fdstore;
 use crate::model::RoomId;
 use crate::sys::{pty, readiness};
 
