@@ -6,4 +6,5 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests say so")]
 
 mod house;
+mod kill;
 mod life;
