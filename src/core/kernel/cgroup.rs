@@ -71,10 +71,11 @@ pub struct Placement {
 }
 
 impl Cgroups {
-    /// Finds out how this machine mounts its hierarchies.
+    /// Finds out how this machine mounts its hierarchies, and makes the house's branch in each:
+    /// a room that comes and goes then changes nothing above its own.
     ///
     /// # Errors
-    /// Without a v2 tree.
+    /// Without a v2 tree, or when a branch cannot be made.
     pub fn open(house: &str) -> Result<Self, CgroupError> {
         let is_v2 = |root: &&&str| {
             rustix::fs::statfs(**root)
@@ -89,7 +90,11 @@ impl Cgroups {
                 .map(|name| Path::new("/sys/fs/cgroup").join(name).join(house))
                 .collect()
         };
-        Ok(Self { house: house.to_owned(), unified: Path::new(root).join(house), v1 })
+        let unified = Path::new(root).join(house);
+        for branch in std::iter::once(&unified).chain(&v1) {
+            fs::create_dir_all(branch).map_err(at("create", branch))?;
+        }
+        Ok(Self { house: house.to_owned(), unified, v1 })
     }
 
     /// Makes a room's cgroups with its limits, or sets the limits of those that are there.
