@@ -92,6 +92,17 @@ impl Cgroups {
         Ok(Self { house: house.to_owned(), unified: Path::new(root).join(house), v1 })
     }
 
+    /// Makes the house's own branch, so that rooms come and go without a trace.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make_house(&self) -> Result<(), CgroupError> {
+        for house in std::iter::once(&self.unified).chain(&self.v1) {
+            fs::create_dir_all(house).map_err(at("create", house))?;
+        }
+        Ok(())
+    }
+
     /// Makes a room's cgroups with its limits, or sets the limits of those that are there.
     ///
     /// # Errors
