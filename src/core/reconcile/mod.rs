@@ -126,6 +126,10 @@ impl Reconciler {
                 self.watch(room.id, init, true);
             }
         }
+        for room in rooms.iter().filter(|room| self.pool.has_layer(room.id)) {
+            // An earlier core may have ended while it was lifted for a launch.
+            self.pool.limit_layer(room.id, Some(room.limits.disk))?;
+        }
         self.border.settle().await?;
         self.remove_strays(&rooms).await;
         for room in rooms {
@@ -316,7 +320,7 @@ impl Reconciler {
         tokio::spawn(async move {
             let end = init.ended().await.unwrap_or_else(|error| {
                 tracing::error!(%room, %error, "a room's init cannot be watched");
-                End::Other
+                End::Unknown
             });
             let by_us = myself.live.ended(room);
             tracing::info!(%room, pid = init.pid(), ?end, by_us, "a room's init ended");
@@ -329,10 +333,12 @@ impl Reconciler {
     async fn ended_by_itself(&self, id: RoomId, end: End) -> Result<(), StoreError> {
         let Some(room) = self.store.room_by_id(id).await? else { return Ok(()) };
         if room.wanted == Wanted::Running {
-            let why = match end {
-                End::PoweredOff => Some("powered off from inside"),
-                End::Other => (!self.live.may_revive(id, Instant::now()))
-                    .then_some("it kept ending by itself"),
+            let why = if end.is_power_off() {
+                Some("powered off from inside")
+            } else if self.live.may_revive(id, Instant::now()) {
+                None
+            } else {
+                Some("it kept ending by itself")
             };
             if let Some(why) = why {
                 self.store
