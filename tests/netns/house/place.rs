@@ -11,7 +11,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
+use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 
 use super::{BOX, PIAULE, ZONE, program};
@@ -48,6 +50,16 @@ impl Namespace {
         command.args(["--kill-after=5", "120"]);
         command.arg("nsenter").arg(format!("--net={}", self.path())).args(words);
         command
+    }
+
+    /// Does something on a thread that has moved there.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = fs::File::open(self.path()).expect("it is there");
+        let act = move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may");
+            act()
+        };
+        thread::scope(|scope| scope.spawn(act).join().expect("it does not panic"))
     }
 
     pub fn path(&self) -> String {
@@ -145,7 +157,7 @@ impl Drop for Place {
             let log = fs::read_to_string(self.folder.join("guard.log")).unwrap_or_default();
             let said = format!("{} is not cleared:\n{log}", self.folder.display());
             // Two panics at once would hide the first.
-            if std::thread::panicking() { eprintln!("{said}") } else { panic!("{said}") }
+            if thread::panicking() { eprintln!("{said}") } else { panic!("{said}") }
         }
     }
 }
