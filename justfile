@@ -34,7 +34,8 @@ test-netns *filter:
     cargo test --locked --test netns -- {{ filter }}
 
 # the main job from nothing to a student's room (as root); --once ends by itself
-demo *options: release
+demo *options:
+    [ -n "${PIAULE_BIN:-}" ] || just release
     packaging/demo/run.sh {{ options }}
 
 # figures as a table, beside those of other programs (as root)

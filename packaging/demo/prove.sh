@@ -94,15 +94,17 @@ ssh_says() { # PORT FIRST-WORD COMMAND...
 prove_destruction() {
     piaule archive "$ROOM"
     piaule destroy "$ROOM" --yes
-    check "the host is as it was before the room, object by object" unchanged_since "$HOUSE/empty" "$HOUSE"
+    check "the host is as it was before the room, object by object" unchanged_since "$HOUSE/empty" "$CORE"
 }
 
+picture() { INTERNET=$INTERNET packaging/demo/picture.sh "$HOUSE" "$CGROUP" "$@"; }
+
 # Compares the host with a picture of before; what ends with a delay has ten seconds for it.
-unchanged_since() { # PICTURE [FOLDER]
+unchanged_since() { # PICTURE [CORE]
     until_true 10 no_difference "$@" > /dev/null || no_difference "$@"
 }
 
-no_difference() { # PICTURE [FOLDER]
-    packaging/demo/picture.sh "${@:2}" | diff --unchanged-line-format= \
+no_difference() { # PICTURE [CORE]
+    picture "${@:2}" | diff --unchanged-line-format= \
         --old-line-format='gone: %L' --new-line-format='left: %L' "$1" -
 }

@@ -9,10 +9,12 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-BINARY=$PWD/target/release/piaule
+# `PIAULE_BIN` names a binary built elsewhere.
+BINARY=${PIAULE_BIN:-$PWD/target/release/piaule}
 CACHE=/var/cache/piaule/templates
 INTERNET=piaule-internet # the client's network namespace
 UPLINK=pl-demo0
+CGROUP=piaule-demo
 # An address of the documentation (RFC 5737), which no network uses.
 BOX=198.51.100.1
 CLIENT=198.51.100.2
@@ -38,9 +40,10 @@ main() {
     HOUSE=$(mktemp -d /tmp/piaule-demo.XXXXXX)
     chmod 0755 "$HOUSE"
     BEFORE=$(mktemp /tmp/piaule-before.XXXXXX)
-    packaging/demo/picture.sh > "$BEFORE"
+    picture > "$BEFORE"
     trap finish EXIT
-    trap 'exit 130' INT TERM HUP
+    # Called directly: bash 5.2 now and then forgets the EXIT trap when a signal meets `set -e`.
+    trap 'finish 130' INT TERM HUP
 
     say "The Internet, as a network namespace"
     make_internet
@@ -50,7 +53,7 @@ main() {
     provide_template
     say "An account and a room"
     make_account
-    packaging/demo/picture.sh "$HOUSE" > "$HOUSE/empty"
+    picture "$CORE" > "$HOUSE/empty"
     make_room
     say "Seen from the Internet"
     prove_names
@@ -75,9 +78,19 @@ parse() {
 
 preconditions() {
     [ "$(id -u)" = 0 ] || die "rooms need root: run it again with sudo"
+    local tool
+    for tool in btrfs curl dig ip jq losetup nft ss ssh sysctl; do
+        command -v "$tool" > /dev/null || die "$tool is missing: packaging/bootstrap.sh installs it"
+    done
     [ -x "$BINARY" ] || die "$BINARY is missing: run \`just release\`"
     if ip netns list | grep -qw "$INTERNET"; then
         die "another demo runs, or was killed: end it, or remove the namespace with \`ip netns del $INTERNET\`"
+    fi
+    if ip link show pl-gw > /dev/null 2>&1; then
+        die "a house runs on this machine already (there is an interface pl-gw), and the demo would be a second one"
+    fi
+    if [ -n "$(find /sys/fs/cgroup -maxdepth 2 -name "$CGROUP" -print -quit)" ]; then
+        die "there is a cgroup $CGROUP, perhaps of a demo that was killed, whose rooms may run: see below /sys/fs/cgroup"
     fi
     if [ -n "$(ip -4 route show root "$BOX/24")" ]; then
         die "this machine has a network of its own at $BOX, which the demo takes for its box"
@@ -110,6 +123,7 @@ run = "$HOUSE/run"
 pool = "$HOUSE/pool"
 pool_size = "20G"
 recipes = "$PWD/profiles/templates"
+cgroup = "$CGROUP"
 front_uid = 64900
 TOML
     # A session of its own, so that Ctrl-C reaches this script alone.
@@ -171,8 +185,8 @@ TEXT
 }
 
 # Takes everything down, in the order it was made from the end, and compares.
-finish() {
-    local status=$?
+finish() { # [STATUS]
+    local status=${1:-$?}
     trap '' INT TERM HUP
     trap - EXIT
     set +e
@@ -201,6 +215,8 @@ finish() {
     fi
     if [ "$FAILURES" != 0 ]; then
         say "$FAILURES lines did not hold"
+        status=1
+    elif [ "$status" != 0 ] && [ "$status" != 130 ]; then
         status=1
     elif [ "$status" = 0 ]; then
         say "Every line held"

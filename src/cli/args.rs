@@ -369,7 +369,7 @@ mod tests {
         for bad in [
             "piaule",
             "piaule create blog --owner ada",
-            "piaule create www --owner ada --key k.pub",
+            "piaule create w_w --owner ada --key k.pub",
             "piaule port add blog 0",
             "piaule port add blog 80:80",
             "piaule port add blog 80/icmp",

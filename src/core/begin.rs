@@ -149,7 +149,7 @@ fn make_folders(config: &Config) -> Result<(), CoreError> {
 async fn open_kernel(config: &Config, places: &Places) -> Result<(Pool, Cgroups), CoreError> {
     let (root, image, size) = (config.pool.clone(), places.image.clone(), config.pool_size);
     let pool = tokio::task::spawn_blocking(move || Pool::open(&root, &image, size)).await??;
-    Ok((pool, Cgroups::open(&config.cgroup)?))
+    Ok((pool, Cgroups::open(&config.cgroup, &config.state)?))
 }
 
 async fn raise_network(config: &Config, places: &Places) -> Result<Links, CoreError> {

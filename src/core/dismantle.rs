@@ -28,7 +28,7 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
     if let Some(front) = Recorded::read(&places.front) {
         front.end();
     }
-    let cgroups = Cgroups::open(&config.cgroup)?;
+    let cgroups = Cgroups::open(&config.cgroup, &config.state)?;
     end_rooms(&cgroups).await?;
     cgroups.remove_house()?;
     firewall::remove()

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::process::{Child, Command as Program};
-use tokio::sync::{Mutex, broadcast, watch};
+use tokio::sync::{Mutex, Semaphore, broadcast, watch};
 
 use super::authority::{Authority, AuthorityError};
 use super::doors::Door;
@@ -33,14 +33,20 @@ use super::store::{Room, Store, StoreError};
 use crate::model::{MacAddr, Token, Wanted};
 use crate::wire::channel::{AsyncChannel, Channel};
 use crate::wire::{
-    Command, Fault, FromFront, FrontSettings, JobEvent, Lease, Reply, Route, RouteState, Snapshot,
-    ToFront, Zone,
+    Command, Fault, FaultKind, FromFront, FrontSettings, JobEvent, Lease, Reply, Route, RouteState,
+    Snapshot, ToFront, Zone,
 };
 
 /// The longest pause before front is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A front that has served this long failed for a new reason: no pause.
 const SOUND: Duration = Duration::from_secs(10);
+/// A front that takes longer over a frame does not read its line any more.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Commands from front that are worked on at a time.
+const MOST_CALLS: usize = 64;
+
+const BUSY: &str = "the house is busy; try again in a moment";
 
 /// Answers commands that come from front.
 pub trait Desk: Send + Sync {
@@ -150,11 +156,12 @@ impl Keeper {
         self.pid.store(child.id().unwrap_or_default(), Ordering::Relaxed);
         *self.line.lock().await = Some(Arc::clone(&line));
         self.publish().await;
+        let calls = Arc::new(Semaphore::new(MOST_CALLS));
         loop {
             tokio::select! {
                 status = child.wait() => return status,
                 event = events.recv() => if let Ok(event) = event {
-                    line.send(&ToFront::Job(Box::new(JobEvent::clone(&event))), &[]).await?;
+                    self.tell(&line, &ToFront::Job(Box::new(JobEvent::clone(&event)))).await?;
                 },
                 frame = line.receive::<FromFront>() => match frame? {
                     None => return child.wait().await,
@@ -167,8 +174,14 @@ impl Keeper {
                     }
                     Some((FromFront::Call { call, token, command }, _)) => {
                         let (desk, line) = (Arc::clone(desk), Arc::clone(&line));
+                        let Ok(turn) = Arc::clone(&calls).try_acquire_owned() else {
+                            let result = Err(Fault::new(FaultKind::Unavailable, BUSY));
+                            self.tell(&line, &ToFront::Answer { call, result }).await?;
+                            continue;
+                        };
                         tokio::spawn(async move {
                             let result = desk.answer(token, *command).await;
+                            drop(turn);
                             // A front that has ended waits for no answer.
                             let _ = line.send(&ToFront::Answer { call, result }, &[]).await;
                         });
@@ -176,6 +189,16 @@ impl Keeper {
                 },
             }
         }
+    }
+
+    /// Sends one frame; a front that does not take it is ended, so that nobody waits for it.
+    async fn tell(&self, line: &AsyncChannel, frame: &ToFront) -> io::Result<()> {
+        let sent = tokio::time::timeout(PATIENCE, line.send(frame, &[])).await;
+        sent.unwrap_or_else(|_| {
+            let front = Process::open(self.pid().cast_signed());
+            front.map_or(Ok(()), |front| front.tell(Word::Kill))?;
+            Err(io::Error::new(io::ErrorKind::TimedOut, "front does not read its line"))
+        })
     }
 
     async fn start(&self) -> io::Result<(Child, Arc<AsyncChannel>)> {
@@ -258,7 +281,8 @@ impl Publisher for Keeper {
             let Some(line) = line.as_ref() else { return };
             match self.render().await {
                 Ok(snapshot) => {
-                    if let Err(error) = line.send(&ToFront::Snapshot(Box::new(snapshot)), &[]).await
+                    if let Err(error) =
+                        self.tell(line, &ToFront::Snapshot(Box::new(snapshot))).await
                     {
                         tracing::warn!(%error, "front does not take a snapshot");
                     }

@@ -94,9 +94,6 @@ fn with_runtime<F: Future<Output = Result<(), CoreError>>>(
     }
     let config = Config::read(config)?;
     let failed = |source| CoreError::Io { doing: "start", path: "core".into(), source };
-    // Rooms' inits become children of core when their stage ends: how they end is then known.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-        .map_err(|errno| failed(errno.into()))?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING)

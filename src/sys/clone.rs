@@ -1,4 +1,4 @@
-//! Children of a single-threaded process (clone3(2), fork(2)).
+//! Children of a single-threaded process (clone3(2)).
 //!
 //! A child made here has only the calling thread, so a lock held by another one would stay held
 //! in it for ever. Each function therefore refuses to work in a process with several threads,
@@ -37,21 +37,24 @@ fn single_threaded() -> io::Result<()> {
     }
 }
 
-/// Clones the calling process into new namespaces (`CLONE_NEW…` bits) and into `cgroup`, a
-/// descriptor of a cgroup v2 directory. The child sends SIGCHLD when it ends.
+/// Clones the calling process into new namespaces (`CLONE_NEW…` bits, 0 for none) and into
+/// `cgroup`, a descriptor of a cgroup v2 directory. The new process is the caller's sibling
+/// (`CLONE_PARENT`): the caller's parent is told of its end and reaps it.
 ///
 /// # Errors
 /// With several threads, and what clone3(2) says.
-pub fn clone_into(namespaces: i32, cgroup: BorrowedFd<'_>) -> io::Result<Side> {
+pub fn clone_sibling(namespaces: i32, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Side> {
     single_threaded()?;
     let mut pidfd: i32 = -1;
-    let flags = namespaces | libc::CLONE_PIDFD;
+    let flags = namespaces | libc::CLONE_PIDFD | libc::CLONE_PARENT;
     // SAFETY: clone_args is plain data, for which all zeros is valid.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = u64::from(flags.cast_unsigned()) | INTO_CGROUP;
+    args.flags = flags.cast_unsigned().into();
     args.pidfd = (&raw mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD.cast_unsigned().into();
-    args.cgroup = cgroup.as_raw_fd().cast_unsigned().into();
+    if let Some(cgroup) = cgroup {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd().cast_unsigned().into();
+    }
     // SAFETY: without CLONE_VM the child has a copy of the memory and goes on from here, as
     // after fork(2); `pidfd` outlives the call. There is one thread.
     let pid: c_long =
@@ -61,20 +64,6 @@ pub fn clone_into(namespaces: i32, cgroup: BorrowedFd<'_>) -> io::Result<Side> {
         0 => Ok(Side::Child),
         // SAFETY: the kernel has just installed this descriptor for us.
         pid => Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
-    }
-}
-
-/// Forks a child that runs `act` and ends with its status.
-///
-/// # Errors
-/// With several threads, and what fork(2) says.
-pub fn fork(act: impl FnOnce() -> i32) -> io::Result<i32> {
-    single_threaded()?;
-    // SAFETY: there is one thread.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => end(act()),
-        pid => Ok(pid),
     }
 }
 

@@ -55,7 +55,11 @@ impl Turn {
 
 impl Rooms<'_> {
     pub(super) async fn create(self, wish: Wish) -> Result<Reply, Fault> {
-        self.host_of(&wish.name)?;
+        wish.name.refuse_reserved()?;
+        if self.host_of(&wish.name)? == self.settings.panel {
+            let sentence = format!("the name `{}` is reserved; choose another", wish.name);
+            return Err(Fault::new(FaultKind::Invalid, sentence));
+        }
         let owner = self.owner(wish.owner).await?;
         let version = self.store.template_latest(&wish.template).await?.ok_or_else(|| {
             let sentence = format!("there is no template `{}`", wish.template);

@@ -14,14 +14,18 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cgroups_rs::fs::cpu::CpuController;
 use cgroups_rs::fs::hierarchies;
 use cgroups_rs::fs::memory::MemController;
 use cgroups_rs::fs::pid::PidController;
 use cgroups_rs::fs::{Cgroup, MaxValue};
+
+use rustix::fs::{FlockOperation, XattrFlags, fgetxattr, flock, fsetxattr};
 
 use crate::model::{Limits, RoomId, UidRange};
 
@@ -31,12 +35,18 @@ const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 const V2_ROOTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// The period a cpu quota is counted over, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
+/// Where a branch says whose it is (xattr(7)): the house's state folder.
+const OWNER: &str = "trusted.piaule";
 
 /// What could not be done to a room's cgroup.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
     #[error("no cgroup v2 hierarchy is mounted under /sys/fs/cgroup")]
     NoUnified,
+    #[error(
+        "the cgroup {path} belongs to {owner}: give this house another name (`cgroup` in the settings)"
+    )]
+    Claimed { path: PathBuf, owner: String },
     #[error("cannot {doing} the cgroup {path}")]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot set the {limit} limit")]
@@ -59,6 +69,8 @@ pub struct Cgroups {
     unified: PathBuf,
     /// The house's directory in each v1 hierarchy; none on a unified machine.
     v1: Vec<PathBuf>,
+    /// Locked while a core or a dismantling works here.
+    _claim: Arc<File>,
 }
 
 /// Where a room's processes are put.
@@ -71,12 +83,12 @@ pub struct Placement {
 }
 
 impl Cgroups {
-    /// Finds out how this machine mounts its hierarchies, and makes the house's branch in each:
-    /// a room that comes and goes then changes nothing above its own.
+    /// Finds out how this machine mounts its hierarchies, and claims the branch `house` for the
+    /// house whose state is in `state`.
     ///
     /// # Errors
-    /// Without a v2 tree, or when a branch cannot be made.
-    pub fn open(house: &str) -> Result<Self, CgroupError> {
+    /// Without a v2 tree, or when the branch is another house's.
+    pub fn open(house: &str, state: &Path) -> Result<Self, CgroupError> {
         let is_v2 = |root: &&&str| {
             rustix::fs::statfs(**root)
                 .is_ok_and(|stat| stat.f_type == nix::libc::CGROUP2_SUPER_MAGIC)
@@ -91,10 +103,11 @@ impl Cgroups {
                 .collect()
         };
         let unified = Path::new(root).join(house);
-        for branch in std::iter::once(&unified).chain(&v1) {
-            fs::create_dir_all(branch).map_err(at("create", branch))?;
+        let claim = claim(&unified, state)?;
+        for path in &v1 {
+            fs::create_dir_all(path).map_err(at("create", path))?;
         }
-        Ok(Self { house: house.to_owned(), unified, v1 })
+        Ok(Self { house: house.to_owned(), unified, v1, _claim: Arc::new(claim) })
     }
 
     /// Makes a room's cgroups with its limits, or sets the limits of those that are there.
@@ -222,6 +235,27 @@ impl Cgroups {
 
     fn inner(&self, room: RoomId) -> PathBuf {
         self.unified.join(room.to_string()).join("room")
+    }
+}
+
+/// Locks the house's branch and marks whose it is. Two houses on one branch would each take the
+/// other's rooms for strays.
+fn claim(branch: &Path, state: &Path) -> Result<File, CgroupError> {
+    fs::create_dir_all(branch).map_err(at("create", branch))?;
+    let directory = File::open(branch).map_err(at("open", branch))?;
+    let claimed = |owner: String| CgroupError::Claimed { path: branch.to_owned(), owner };
+    flock(&directory, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| claimed("a house that is running".to_owned()))?;
+    let mut owner = [0; 4096];
+    match fgetxattr(&directory, OWNER, &mut owner) {
+        Ok(length) if &owner[..length] != state.as_os_str().as_bytes() => {
+            let owner = String::from_utf8_lossy(&owner[..length]).into_owned();
+            Err(claimed(format!("the house in {owner}")))
+        }
+        Ok(_) => Ok(directory),
+        Err(_) => fsetxattr(&directory, OWNER, state.as_os_str().as_bytes(), XattrFlags::empty())
+            .map(|()| directory)
+            .map_err(|error| at("mark", branch)(error.into())),
     }
 }
 

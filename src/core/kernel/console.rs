@@ -93,7 +93,7 @@ impl Console {
         self.slave.as_fd()
     }
 
-    /// What the room last wrote, as text.
+    /// What the room last wrote, as text without colours and control characters.
     #[must_use]
     pub fn past(&self) -> String {
         let bytes: Vec<u8> = self
@@ -102,7 +102,7 @@ impl Console {
             .lock()
             .map(|past| past.iter().copied().collect())
             .unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        plain(&String::from_utf8_lossy(&bytes))
     }
 
     /// A stream of what the room writes from now on; what is written to it is typed into the
@@ -170,5 +170,36 @@ impl Terminal {
             bytes = &bytes[length..];
         }
         Ok(())
+    }
+}
+
+/// A terminal's output without its escape sequences (ECMA-48 §5.4: `ESC [`, parameters, a final
+/// byte) and control characters but the newline.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' {
+            if characters.next_if_eq(&'[').is_some() {
+                while characters.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
+            }
+        } else if character == '\n' || !character.is_control() {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_plain_text() {
+        assert_eq!(
+            plain("[\u{1b}[0;32m  OK  \u{1b}[0m] Started.\r\r\n\u{7}"),
+            "[  OK  ] Started.\n"
+        );
+        assert_eq!(plain("\u{1b}["), "");
     }
 }

@@ -24,13 +24,24 @@ pub enum Word {
     Kill,
 }
 
-/// How a room's init ended.
+/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// `poweroff` or `halt` inside: reboot(2) in a pid namespace ends its init with SIGINT.
-    PoweredOff,
-    /// Anything else, a reboot (SIGHUP) included, and whatever an earlier core's child did.
-    Other,
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+    /// It was another's child, an earlier core's.
+    Unknown,
+}
+
+impl End {
+    /// Whether a room's init ended by `poweroff` or `halt` inside: reboot(2) in a pid namespace
+    /// ends it with SIGINT then, and with SIGHUP for a reboot.
+    #[must_use]
+    pub fn is_power_off(self) -> bool {
+        self == Self::Killed(nix::libc::SIGINT)
+    }
 }
 
 /// A process that cannot be taken for another.
@@ -85,7 +96,7 @@ impl Process {
         }
     }
 
-    /// Waits until it has ended, and reaps it if it is a child.
+    /// Waits until it has ended, and reaps it if it is a child of ours.
     ///
     /// # Errors
     /// When it cannot be watched.
@@ -93,13 +104,11 @@ impl Process {
         let watched = readiness::watch(self.pidfd.try_clone()?, Interest::READABLE)?;
         drop(watched.readable().await?);
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        // ECHILD for a room that was running before this core: it is another's child.
-        match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
-            Ok(Some(status)) if status.terminating_signal() == Some(nix::libc::SIGINT) => {
-                Ok(End::PoweredOff)
-            }
-            _ => Ok(End::Other),
-        }
+        let status = waitid(WaitId::PidFd(self.pidfd.as_fd()), options).ok().flatten();
+        let exited = status.and_then(|status| status.exit_status()).map(End::Exited);
+        let killed = status.and_then(|status| status.terminating_signal()).map(End::Killed);
+        // ECHILD for a child of another.
+        Ok(exited.or(killed).unwrap_or(End::Unknown))
     }
 
     /// Whether it is pid 1 of a pid namespace just below ours.
@@ -157,7 +166,7 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
         let process = Process::open(child.id().cast_signed()).expect("a process");
         process.tell(Word::Kill).expect("kill");
-        assert_eq!(process.ended().await.expect("end"), End::Other);
+        assert_eq!(process.ended().await.expect("end"), End::Killed(nix::libc::SIGKILL));
         assert!(!process.is_alive());
         process.tell(Word::Terminate).expect("telling the dead is no error");
         assert!(child.wait().is_err(), "it was reaped already");

@@ -5,29 +5,51 @@ use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, setsid};
+use nix::unistd::setsid;
 use rustix::process::{PidfdFlags, pidfd_open};
+use seccompiler::BpfProgram;
 
 use super::order::Inside;
 use super::start::{PATH, become_root, execute};
 use super::{Enter, Report, StageError, WriteKeys, confine, doing, personal};
-use crate::sys::{clone, pty};
+use crate::sys::clone::{self, Side};
+use crate::sys::pty;
 use crate::wire::channel::Channel;
 
-/// Runs a command in the room and reports its exit status.
-pub fn run(order: &Enter, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), StageError> {
+/// The exit status of a command that could not be executed, as in the shell.
+const NOT_EXECUTED: i32 = 126;
+/// …and of one that is not there.
+const NOT_FOUND: i32 = 127;
+
+/// Runs a command in the room. It is core's child, which so learns how it ends.
+pub fn run(order: &Enter, fds: &[OwnedFd], channel: &Channel) -> Result<(), StageError> {
     let filters = confine::compile()?;
     let init = join(&order.room)?;
-    // The mounts last, in the child: with them the host's /proc is gone, which the fork looks at.
-    let status = in_room(move || {
-        join_mounts(&init)?;
-        become_root()?;
-        attach(&fds)?;
-        confine::enter(&filters)?;
-        command(order)
-    })?;
-    channel.send(&Report::Exited(status), &[]).map_err(doing("report the exit"))
+    // The mounts last, in the child: with them the host's /proc is gone, which the clone looks at.
+    match clone::clone_sibling(0, None).map_err(doing("clone into the room"))? {
+        Side::Parent { pid, pidfd } => {
+            let report = Report::Cloned { pid };
+            channel.send(&report, &[pidfd.as_fd()]).map_err(doing("report the command"))
+        }
+        Side::Child => {
+            let Err(error) = become_command(order, fds, &init, &filters);
+            eprintln!("piaule: {}", error.line());
+            std::process::exit(NOT_EXECUTED)
+        }
+    }
+}
+
+fn become_command(
+    order: &Enter,
+    fds: &[OwnedFd],
+    init: &OwnedFd,
+    filters: &[BpfProgram],
+) -> Result<Infallible, StageError> {
+    join_mounts(init)?;
+    become_root()?;
+    attach(fds)?;
+    confine::enter(filters)?;
+    command(order)
 }
 
 /// Replaces the managed keys in the room.
@@ -65,25 +87,6 @@ fn join(room: &Inside) -> Result<OwnedFd, StageError> {
 
 fn join_mounts(init: &OwnedFd) -> Result<(), StageError> {
     setns(init.as_fd(), CloneFlags::CLONE_NEWNS).map_err(doing("join the room's mounts"))
-}
-
-/// Runs `act` in a child, which the room's pid namespace contains, and gives its exit status:
-/// 128 + the signal's number when it was killed, 126 when it could not be executed.
-fn in_room(act: impl FnOnce() -> Result<Infallible, StageError>) -> Result<i32, StageError> {
-    let child = clone::fork(|| {
-        let Err(error) = act();
-        eprintln!("piaule: {}", error.line());
-        126
-    })
-    .map_err(doing("fork into the room"))?;
-    loop {
-        match waitpid(Pid::from_raw(child), None) {
-            Ok(WaitStatus::Exited(_, status)) => return Ok(status),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(doing("wait for the command")(error)),
-        }
-    }
 }
 
 /// Puts one terminal, or three pipes, in the place of stdin, stdout and stderr.
@@ -130,7 +133,7 @@ fn command(order: &Enter) -> Result<Infallible, StageError> {
                 execute(&path, &arguments, &environment)
             } else {
                 eprintln!("piaule: the room has no command `{program}`");
-                std::process::exit(127)
+                std::process::exit(NOT_FOUND)
             }
         }
     }

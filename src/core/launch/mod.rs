@@ -38,7 +38,7 @@ mod tree;
 
 pub use order::{Enter, Identity, Inside, Start, WriteKeys};
 use order::{Order, Report};
-pub use run::{LaunchError, Started};
+pub use run::LaunchError;
 
 use std::os::fd::OwnedFd;
 
@@ -64,18 +64,33 @@ impl StageError {
     }
 }
 
+/// Makes the kernel kill this stage when core ends (PR_SET_PDEATHSIG, prctl(2)): a stage that
+/// outlived it would bring up a room beside the one the next core starts. A core that ended
+/// before this took hold is found out by the channel, which remembers who made it.
+fn die_with_core(channel: &OwnedFd) -> Result<(), StageError> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(doing("die with core"))?;
+    let core = rustix::net::sockopt::socket_peercred(channel).map_err(doing("look at core"))?.pid;
+    if getppid() == Some(core) {
+        Ok(())
+    } else {
+        Err(doing("begin")(std::io::Error::other("core is gone")))
+    }
+}
+
 /// The `stage` role: carries out the one order that comes through `channel`.
 ///
 /// # Errors
 /// Only when core cannot be told; everything else is in the report.
 pub fn stage(channel: OwnedFd) -> Result<(), StageError> {
+    die_with_core(&channel)?;
     let channel = Channel::new(channel);
     let Some((order, fds)) = channel.receive::<Order>().map_err(doing("read the order"))? else {
         return Ok(());
     };
     let outcome = match order {
         Order::Start(start) => start::run(&start, fds, &channel),
-        Order::Enter(enter) => enter::run(&enter, fds, &channel),
+        Order::Enter(enter) => enter::run(&enter, &fds, &channel),
         Order::WriteKeys(keys) => enter::write_keys(&keys, &channel),
     };
     match outcome {

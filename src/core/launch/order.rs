@@ -83,10 +83,11 @@ pub struct Inside {
 /// What a stage reports.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Report {
-    /// Pid 1 has been executed. Descriptor: its pidfd.
-    Started { pid: i32 },
-    /// The command ended: its exit status, 128 + the signal's number when killed.
-    Exited(i32),
+    /// The room's pid 1, or the command, is there as core's child. Descriptor: its pidfd. For
+    /// pid 1, `Started` or `Failed` follows.
+    Cloned { pid: i32 },
+    /// Pid 1 has been executed.
+    Started,
     /// The keys are written.
     KeysWritten,
     /// In one line, what could not be done and why. Nothing runs.

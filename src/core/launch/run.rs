@@ -1,14 +1,16 @@
 //! Core's side: starting a stage, telling it its order, reading its report.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::process::{Child, Command as Program};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::order::{Enter, Order, Report, Start, WriteKeys};
+use crate::core::kernel::fdstore;
+use crate::core::kernel::process::{End, Process, Word};
 use crate::wire::channel::{AsyncChannel, Channel};
 
 /// How long a stage may take to bring a room up, or to write its keys. A busy machine needs a
@@ -30,30 +32,32 @@ pub enum LaunchError {
     Failed(String),
 }
 
-/// Pid 1 of a room that has just been brought up.
-#[derive(Debug)]
-pub struct Started {
-    pub pid: i32,
-    pub pidfd: OwnedFd,
-}
-
-/// Brings a room up. `cgroup` is its cgroup v2 directory, `console` its terminal's slave.
+/// Brings a room up; gives its pid 1. `cgroup` is its cgroup v2 directory, `console` its
+/// terminal's slave.
 ///
 /// # Errors
-/// With the stage's own words; nothing of the room runs then, unless the stage was late.
+/// With the stage's own words. Nothing of the room runs then, unless the stage was late.
 pub async fn start(
     order: Start,
     cgroup: BorrowedFd<'_>,
     console: BorrowedFd<'_>,
-) -> Result<Started, LaunchError> {
+) -> Result<Process, LaunchError> {
     let stage = Stage::begin(&Order::Start(Box::new(order)), &[cgroup, console]).await?;
-    match timeout(DEADLINE, stage.report()).await.map_err(|_| LaunchError::Late)?? {
-        (Report::Started { pid }, mut fds) => {
-            let pidfd = fds.pop().ok_or(LaunchError::Silent)?;
-            Ok(Started { pid, pidfd })
+    let deadline = Instant::now() + DEADLINE;
+    let init = match timeout_at(deadline, stage.report()).await.map_err(|_| LaunchError::Late)?? {
+        (Report::Cloned { pid }, mut fds) => {
+            Process::new(pid, fds.pop().ok_or(LaunchError::Silent)?)
         }
-        (other, _) => Err(unexpected(other)),
-    }
+        (other, _) => return Err(unexpected(other)),
+    };
+    let outcome = match timeout_at(deadline, stage.report()).await {
+        Ok(Ok((Report::Started, _))) => return Ok(init),
+        Ok(Ok((other, _))) => unexpected(other),
+        Ok(Err(error)) => error,
+        Err(_) => LaunchError::Late,
+    };
+    reap(init);
+    Err(outcome)
 }
 
 /// Replaces the managed keys of a running room.
@@ -69,18 +73,43 @@ pub async fn write_keys(order: WriteKeys) -> Result<(), LaunchError> {
 }
 
 /// Runs a command in a room, with a terminal or three pipes, until it ends; gives its exit
-/// status. Dropping the future ends the command.
+/// status, 128 + the number of the signal that killed it. Dropping the future ends the command.
 ///
 /// # Errors
 /// With the stage's own words.
 pub async fn enter(order: Enter, fds: Vec<OwnedFd>) -> Result<i32, LaunchError> {
-    let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-    let stage = Stage::begin(&Order::Enter(order), &borrowed).await?;
+    let stage = Stage::begin(&Order::Enter(order), &fdstore::borrow(&fds)).await?;
+    // The command's copies alone keep the other ends open.
     drop(fds);
-    match stage.report().await? {
-        (Report::Exited(status), _) => Ok(status),
-        (other, _) => Err(unexpected(other)),
+    let command = match timeout(DEADLINE, stage.report()).await.map_err(|_| LaunchError::Late)?? {
+        (Report::Cloned { pid }, mut fds) => {
+            Command(Process::new(pid, fds.pop().ok_or(LaunchError::Silent)?))
+        }
+        (other, _) => return Err(unexpected(other)),
+    };
+    match command.0.ended().await.map_err(LaunchError::Talk)? {
+        End::Exited(status) => Ok(status),
+        End::Killed(signal) => Ok(128 + signal),
+        End::Unknown => Err(LaunchError::Silent),
     }
+}
+
+/// A command that ends with whoever waits for it.
+struct Command(Process);
+
+impl Drop for Command {
+    fn drop(&mut self) {
+        reap(self.0.clone());
+    }
+}
+
+/// Ends a child of core and takes its status, without which it would stay a zombie, and its
+/// room's pid namespace with it.
+fn reap(child: Process) {
+    if let Err(error) = child.tell(Word::Kill) {
+        tracing::error!(%error, "a room's process cannot be killed");
+    }
+    tokio::spawn(async move { child.ended().await });
 }
 
 fn unexpected(report: Report) -> LaunchError {
@@ -100,7 +129,7 @@ impl Stage {
     async fn begin(order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Self, LaunchError> {
         let (ours, theirs) = Channel::pair().map_err(LaunchError::Spawn)?;
         // The program as it was started, even if an upgrade has replaced its file.
-        let child = Command::new("/proc/self/exe")
+        let child = Program::new("/proc/self/exe")
             .arg0("piaule-stage")
             .arg("stage")
             .env_clear()

@@ -53,15 +53,14 @@ pub fn run(order: &Start, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), St
         }
         Side::Parent { pid, pidfd } => {
             drop((go_reader, word_writer));
+            channel.send(&Report::Cloned { pid }, &[pidfd.as_fd()]).map_err(doing("report"))?;
             let outcome = settle(order, pid).and_then(|()| release(go_writer, &mut word_reader));
             if let Err(error) = outcome {
                 // It may have ended by itself.
                 let _ = crate::sys::signal::send(pidfd.as_fd(), libc::SIGKILL);
                 return Err(error);
             }
-            channel
-                .send(&Report::Started { pid }, &[pidfd.as_fd()])
-                .map_err(doing("report the start"))
+            channel.send(&Report::Started, &[]).map_err(doing("report the start"))
         }
     }
 }
@@ -72,7 +71,7 @@ fn clone_child(order: &Start, cgroup: &OwnedFd) -> Result<Side, StageError> {
     let raised = caps::read(None, CapSet::Permitted).map_err(capability("read"))?;
     clone::set_effective_uid(order.uids.base()).map_err(doing("become the room's root"))?;
     caps::set(None, CapSet::Effective, &raised).map_err(capability("raise"))?;
-    let side = clone::clone_into(NAMESPACES, cgroup.as_fd())
+    let side = clone::clone_sibling(NAMESPACES, Some(cgroup.as_fd()))
         .map_err(doing("clone into new namespaces"))?;
     if matches!(side, Side::Parent { .. }) {
         clone::set_effective_uid(0).map_err(doing("become the host's root again"))?;

@@ -11,13 +11,15 @@ use super::Reconciler;
 use super::plan::Step;
 use crate::core::kernel::console::{self, Console};
 use crate::core::kernel::link;
-use crate::core::kernel::process::{self, Process, Word};
+use crate::core::kernel::process::{self, Word};
 use crate::core::launch::{self, Identity, Inside, Start, WriteKeys};
 use crate::core::store::Room;
 use crate::model::{MacAddr, RoomId};
 
-/// How long a room's init may take to power off before it is killed.
-const POWER_OFF: Duration = Duration::from_secs(30);
+/// How long a room's init may take to power off before it is told again…
+const POWER_OFF: Duration = Duration::from_secs(1);
+/// …and how often it is told before it is killed.
+const POWER_OFF_TRIES: usize = 30;
 /// How long a killed init may take to be gone.
 const KILLED: Duration = Duration::from_secs(10);
 /// How long a room's init may take to say that it is ready.
@@ -106,8 +108,8 @@ impl Reconciler {
         let started = launch::run::start(order, placement.unified.as_fd(), console.slave()).await;
         self.pool.limit_layer(id, Some(room.limits.disk))?;
         match started {
-            Ok(started) => {
-                self.watch(id, Process::new(started.pid, started.pidfd), false);
+            Ok(init) => {
+                self.watch(id, init, false);
                 Ok(())
             }
             Err(error) => {
@@ -198,8 +200,15 @@ impl Reconciler {
     async fn stop(&self, room: RoomId) -> Result<(), StepError> {
         let Some(init) = self.live.init(room) else { return Ok(()) };
         self.live.stopping(room);
-        init.tell(Word::PowerOff).map_err(StepError::Signal)?;
-        if self.gone_within(room, POWER_OFF).await { Ok(()) } else { self.kill(room).await }
+        for _ in 0..POWER_OFF_TRIES {
+            // An init that has just begun does not hear yet: pid 1 is spared signals it has no
+            // handler for (pid_namespaces(7)). Hearing it twice changes nothing.
+            init.tell(Word::PowerOff).map_err(StepError::Signal)?;
+            if self.gone_within(room, POWER_OFF).await {
+                return Ok(());
+            }
+        }
+        self.kill(room).await
     }
 
     /// Kills the init; the kernel kills the rest of its pid namespace with it.
