@@ -43,11 +43,10 @@ fn enter_relays_what_is_piped() {
 fn enter_gives_a_terminal_to_a_terminal() {
     let house = House::shared();
     let room = house.room("typed");
-    let script = "test -t 0 && test -t 1 && stty size && tty && exit 4";
+    let script = "test -t 0 && test -t 1 && stty -a && exit 4";
     let mut terminal = Terminal::run(&house, &["enter", &room.name, "--", "sh", "-c", script]);
     let status = terminal.status();
     assert_eq!(status, 4, "{}", terminal.said());
-    assert!(terminal.said().contains("/dev/pts/"), "{}", terminal.said());
 
     let mut shell = Terminal::run(&house, &["enter", &room.name]);
     shell.types("echo $((6 * 7)) in $(hostname)\n");
@@ -90,8 +89,7 @@ fn the_audit_tells_who_did_what() {
     for action in ["room.create", "port.add", "room.stop"] {
         assert!(actions.contains(&action), "{action} in {actions:?}");
     }
-    let actor = rows[0]["actor"].as_str().expect("an actor");
-    assert!(actor.contains("root") || actor.contains("uid"), "{actor}");
+    assert_eq!(rows[0]["actor"], "admin:0");
     house.piaule(&["audit", "--verify"]).ok();
 }
 

@@ -10,7 +10,8 @@ use crate::house::House;
 use crate::house::patience::until;
 
 /// Writes down what a client was told, and changes nothing.
-const TELL: &str = "#!/bin/sh\n{ echo \"event=$1$reason\"; env; } >> \"${0%/*}/events\"\nexit 0\n";
+const TELL: &str =
+    "#!/bin/sh\n{ echo \"event=$1$reason\"; env; echo done; } >> \"${0%/*}/events\"\nexit 0\n";
 
 /// A DHCP client at work; ended when dropped.
 struct Client {
@@ -56,8 +57,8 @@ impl Client {
     fn told(&self, event: &str) -> String {
         until(event, || {
             let events = fs::read_to_string(self.folder.path().join("events")).ok()?;
-            let begins = events.find(&format!("event={event}\n"))?;
-            Some(events[begins..].to_owned())
+            let (_, told) = events.split_once(&format!("event={event}\n"))?;
+            Some(told.split_once("\ndone\n")?.0.to_owned())
         })
     }
 }

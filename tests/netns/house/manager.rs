@@ -23,12 +23,13 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use piaule::sys::fdpass;
 
-use super::patience::PATIENCE;
+use super::patience::{PATIENCE, until};
 
 /// `LISTEN_PID` must be the pid of the service itself, which exec(2) keeps.
 const WRAP: &str = r#"LISTEN_PID=$$ exec "$@""#;
-/// What ends the thread that listens.
+/// What ends the thread that listens, and what makes it let go of everything.
 const END: &[u8] = b"X_END=1";
+const LOSE: &[u8] = b"X_LOSE=1";
 
 #[derive(Default)]
 struct Heard {
@@ -182,7 +183,13 @@ impl Manager {
 
     /// Lets go of all that is stored, like a machine without a service manager.
     pub fn lose_store(&self) {
-        self.shared.lock().store.clear();
+        // The thread that listens holds what it watches, so it is the one to let go.
+        self.tell(LOSE).expect("told");
+        until("the store is empty", || self.shared.lock().store.is_empty().then_some(()));
+    }
+
+    fn tell(&self, message: &[u8]) -> std::io::Result<usize> {
+        UnixDatagram::unbound()?.send_to(message, self.folder.join("manager.sock"))
     }
 
     /// The names of what is stored, sorted.
@@ -197,9 +204,7 @@ impl Manager {
 impl Drop for Manager {
     fn drop(&mut self) {
         self.end(Signal::SIGKILL);
-        let told = UnixDatagram::unbound()
-            .and_then(|socket| socket.send_to(END, self.folder.join("manager.sock")));
-        if let (Ok(_), Some(listening)) = (told, self.listening.take()) {
+        if let (Ok(_), Some(listening)) = (self.tell(END), self.listening.take()) {
             let _ = listening.join();
         }
     }
@@ -212,6 +217,9 @@ fn listen(socket: &UnixDatagram, shared: &Shared) {
             let Some((message, fds)) = received else { continue };
             if message == END {
                 return;
+            }
+            if message == LOSE {
+                shared.lock().store.clear();
             }
             take(&mut shared.lock(), &message, fds);
         }
