@@ -9,6 +9,7 @@ mod crash;
 mod desk;
 mod house;
 mod leases;
+mod kill;
 mod life;
 mod limits;
 mod refusals;
