@@ -28,6 +28,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 pub use apply::StepError;
@@ -201,41 +202,22 @@ impl Reconciler {
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
-    /// Does the steps in order, those that may go beside the others beside them.
+    /// Does the steps in order; in front of a launch, those that may go beside the others do.
     async fn carry_out(&self, steps: &[Step], room: &Room, cause: &Cause) -> Result<(), Failure> {
+        let launches = steps.contains(&Step::Launch);
+        let goes_beside = |step: &&Step| launches && step.aside();
+        let beside = steps.iter().filter(goes_beside).map(|step| self.take(*step, room, cause));
+        let in_order = steps.iter().filter(|step| !goes_beside(step) && **step != Step::Ready);
         let mut done = Vec::new();
-        // Steps go aside only in front of a launch; when nothing is awaited they are in order.
-        let (aside, ahead): (Vec<Step>, Vec<Step>) =
-            if steps.contains(&Step::Launch) && !steps.contains(&Step::Stop) {
-                steps.iter().partition(|step| step.aside())
-            } else {
-                (Vec::new(), steps.to_vec())
-            };
-        let beside = async {
-            let publish = async {
-                for step in aside.iter().filter(|step| **step == Step::Publish) {
-                    self.take(*step, room, cause).await?;
-                }
-                Ok(())
-            };
-            let network = async {
-                for step in aside.iter().filter(|step| **step == Step::Network) {
-                    self.take(*step, room, cause).await?;
-                }
-                Ok(())
-            };
-            let ((), ()) = tokio::try_join!(publish, network)?;
-            Ok::<(), (Step, StepError)>(())
-        };
         let main = async {
-            for step in ahead.iter().filter(|step| **step != Step::Ready) {
+            for step in in_order {
                 self.take(*step, room, cause).await?;
                 done.push(*step);
             }
             Ok(())
         };
-        let first = tokio::join!(main, beside);
-        let outcome = match first.0.and(first.1) {
+        let (main, beside) = tokio::join!(main, try_join_all(beside));
+        let outcome = match main.and(beside.map(drop)) {
             Ok(()) if steps.contains(&Step::Ready) => self.take(Step::Ready, room, cause).await,
             other => other,
         };
@@ -270,47 +252,50 @@ impl Reconciler {
     ) -> Result<(), StoreError> {
         let Failure { step, error, done } = failure;
         let said = format!("{}: {}", step.name(), chain(&error));
-        tracing::error!(room = %room.name, step = step.name(), error = &error as &dyn std::error::Error, "a step failed");
+        tracing::error!(room = %room.name, step = step.name(), error = chain(&error), "a step failed");
         // A room that does not become ready runs: its owner may want to look into it.
-        let keeps = step == Step::Ready && !creating;
-        for step in done.iter().rev().filter(|_| !keeps) {
-            let begun = Instant::now();
-            if let Err(error) = self.undo(*step, room).await {
-                tracing::error!(room = %room.name, step = step.name(), error = &error as &dyn std::error::Error, "a step cannot be undone");
-                continue;
-            }
-            if matches!(step, Step::Launch | Step::Layer) {
-                let recorded = Recorded {
-                    name: step.name(),
-                    state: StepState::Undone,
-                    at: Timestamp::now(),
-                    took_ms: begun.elapsed().as_secs_f64() * 1e3,
-                    detail: None,
-                };
-                self.ledger.step(cause, self.live.phase(room.id), &recorded);
+        if step != Step::Ready || creating {
+            for step in done.into_iter().rev().filter(|step| step.leaves_something()) {
+                self.take_back(step, room, cause).await;
             }
         }
         self.live.set_failed(room.id, true);
-        self.ledger.end(cause, self.live.phase(room.id), JobState::Failed, Some(&said));
         if creating {
-            // What an interrupted, earlier round may have made goes too.
-            let erased = self.apply(Step::Release, room).await;
-            let erased = erased.and(self.apply(Step::Erase, room).await);
-            if erased.is_ok() {
-                self.store.room_forget(Timestamp::now(), room.id).await?;
-                self.live.forget(room.id);
-            }
-            self.publisher.publish().await;
-            if let Err(error) = self.border.settle().await {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the border is not as wanted"
-                );
-            }
+            self.unmake(room).await;
         } else {
-            self.store.room_set_problem(room.id, Some(said)).await?;
+            self.store.room_set_problem(room.id, Some(said.clone())).await?;
         }
+        self.ledger.end(cause, self.live.phase(room.id), JobState::Failed, Some(&said));
         Ok(())
+    }
+
+    /// Removes a room whose creation failed, what earlier, interrupted rounds made included.
+    /// Its name is free when its job ends.
+    async fn unmake(&self, room: &Room) {
+        for step in [Step::Release, Step::Erase, Step::Forget, Step::Network] {
+            if let Err(error) = self.apply(step, room).await {
+                let step = step.name();
+                tracing::error!(room = %room.name, step, error = chain(&error), "a failed creation leaves something behind");
+                return;
+            }
+        }
+    }
+
+    async fn take_back(&self, step: Step, room: &Room, cause: &Cause) {
+        let begun = Instant::now();
+        if let Err(error) = self.undo(step, room).await {
+            let step = step.name();
+            tracing::error!(room = %room.name, step, error = chain(&error), "a step cannot be undone");
+            return;
+        }
+        let recorded = Recorded {
+            name: step.name(),
+            state: StepState::Undone,
+            at: Timestamp::now(),
+            took_ms: begun.elapsed().as_secs_f64() * 1e3,
+            detail: None,
+        };
+        self.ledger.step(cause, self.live.phase(room.id), &recorded);
     }
 
     /// Watches a pid 1 until it ends, then sees to its room.

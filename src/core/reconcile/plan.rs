@@ -71,6 +71,12 @@ impl Step {
         }
     }
 
+    /// Whether the step makes something of the room's own, to be taken back on failure.
+    #[must_use]
+    pub fn leaves_something(self) -> bool {
+        matches!(self, Self::Layer | Self::Launch)
+    }
+
     /// Whether the step goes on beside those that follow, up to [`Step::Ready`]. What a room may
     /// not do without it is refused until it is done: the firewall drops a room it does not know.
     #[must_use]

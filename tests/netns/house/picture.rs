@@ -44,7 +44,11 @@ const LOOKS: [(&str, &str); 14] = [
     ("loop", "losetup --list --noheadings --output BACK-FILE | grep -F \"$1/\""),
     ("cgroup", "find /sys/fs/cgroup -type d -path \"*/$2*\""),
     ("subvolume", "btrfs subvolume list \"$1/pool\" | awk '{ print $NF }'"),
-    ("quota", "btrfs qgroup show \"$1/pool\" | awk '$1 ~ \"/\" { print $1 }'"),
+    // The kernel's cleaner takes a dropped subvolume's group away after a commit.
+    (
+        "quota",
+        "btrfs filesystem sync \"$1/pool\"; btrfs qgroup show \"$1/pool\" | awk '/^0/ { print $1 }'",
+    ),
     ("file", "find \"$1/state\" \"$1/run\"; find \"$1/pool\" -maxdepth 3"),
 ];
 
