@@ -8,8 +8,11 @@ mod panel;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use panel::{Browser, KEY, PANEL, PASSWORD, Page, Stage, job, own, room, token};
+use piaule::core::builder;
+use piaule::core::reconcile::plan::Step;
+use piaule::front::house::House;
 use piaule::model::{JobKind, JobState, Phase, StepState, Wanted};
-use piaule::wire::{Command, Fault, FaultKind, JobEvent, RoomView};
+use piaule::wire::{Command, Fault, FaultKind, JobEvent, RoomView, StepView};
 
 fn starting(name: &str) -> RoomView {
     let mut room = room(name);
@@ -24,13 +27,13 @@ fn starting(name: &str) -> RoomView {
 fn failed(name: &str) -> RoomView {
     let mut room = room(name);
     room.phase = Phase::Failed;
-    room.problem = Some("<script>alert(1)</script> & more".into());
+    room.problem = Some("launch: <script>alert(1)</script> & more".into());
     let mut job = job(4, JobKind::Start, JobState::Failed);
     job.steps.truncate(3);
     job.steps[0].state = StepState::Undone;
     job.steps[1].state = StepState::Undone;
     job.steps[2].state = StepState::Failed;
-    job.steps[2].detail = Some("the room's init ended with status 203".into());
+    job.steps[2].detail = Some("<script>alert(1)</script> & more".into());
     room.job = Some(job);
     room
 }
@@ -297,8 +300,12 @@ async fn what_cannot_be_done_is_said_honestly() {
     stage.house.lost();
     let page = browser.get("/").await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
-    page.has(&["La maison redémarre"]);
+    page.has(&["La maison redémarre", "<meta http-equiv=\"refresh\""]);
+    page.lacks(&["<noscript>"]);
     assert!(page.headers.contains_key("retry-after"));
+    let page = browser.post("/rooms/blog/start", &own(), &[("token", &token)]).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    page.lacks(&["http-equiv"]);
 }
 
 #[tokio::test]
@@ -433,7 +440,7 @@ async fn the_timeline_is_live_and_the_owners_only() {
     stage.house.job(event("blog", 3, JobKind::Stop, JobState::Superseded, Phase::Stopping));
     stage.house.job(event("blog", 4, JobKind::Create, JobState::Running, Phase::Starting));
     let moved = next_event(&mut body).await.expect("a step");
-    assert!(moved.contains("La piaule se crée…") && moved.contains("Redirections"), "{moved}");
+    assert!(moved.contains("La piaule se crée…") && moved.contains("Réseau"), "{moved}");
 
     // At its end core is asked again, and what it says is shown.
     stage.core().rooms = vec![room("blog")];
@@ -445,4 +452,79 @@ async fn the_timeline_is_live_and_the_owners_only() {
     stage.core().rooms.clear();
     stage.house.job(event("blog", 6, JobKind::Stop, JobState::Done, Phase::Stopped));
     assert_eq!(next_event(&mut body).await, None);
+}
+
+#[tokio::test]
+async fn the_end_of_a_room_is_the_last_word() {
+    let mut created = job(4, JobKind::Create, JobState::Failed);
+    created.error = Some("layer: the pool is full".into());
+    let destroyed = job(5, JobKind::Destroy, JobState::Done);
+    for (job, expected) in
+        [(created, "La création a échoué"), (destroyed, "La piaule est détruite")]
+    {
+        let stage = Stage::with(vec![starting("blog")]);
+        let mut browser = stage.browser(true).await;
+        let response = browser.send(Method::GET, "/rooms/blog/events", String::new()).await;
+        let mut body = response.into_body();
+        next_event(&mut body).await.expect("the room as it is");
+        stage.core().rooms.clear();
+        let room = Some("blog".parse().expect("a name"));
+        stage.house.job(JobEvent { room: room.clone(), phase: Some(Phase::Failed), job });
+        // Its name is free again; the next one who takes it may be somebody else.
+        let other = panel::job(6, JobKind::Create, JobState::Running);
+        stage.house.job(JobEvent { room, phase: Some(Phase::Stopped), job: other });
+        let last = next_event(&mut body).await.expect("the last word");
+        assert!(last.contains("data-state=\"gone\"") && last.contains(expected), "{last}");
+        assert_eq!(next_event(&mut body).await, None);
+    }
+}
+
+#[tokio::test]
+async fn streams_end_when_core_is_gone_or_front_drains() {
+    for leave in [House::lost, House::hush] {
+        let stage = Stage::with(vec![room("blog")]);
+        let mut browser = stage.browser(true).await;
+        let response = browser.send(Method::GET, "/rooms/blog/events", String::new()).await;
+        let mut body = response.into_body();
+        next_event(&mut body).await.expect("the room as it is");
+        leave(&stage.house);
+        assert_eq!(next_event(&mut body).await, None);
+    }
+}
+
+/// Core's steps, one after another. A step that is added does not compile until it is here.
+fn after(step: Step) -> Option<Step> {
+    Some(match step {
+        Step::Publish => Step::Network,
+        Step::Network => Step::Layer,
+        Step::Layer => Step::Launch,
+        Step::Launch => Step::Keys,
+        Step::Keys => Step::Ready,
+        Step::Ready => Step::Stop,
+        Step::Stop => Step::Release,
+        Step::Release => Step::Erase,
+        Step::Erase => Step::Forget,
+        Step::Forget => return None,
+    })
+}
+
+#[tokio::test]
+async fn every_step_of_core_has_a_name_in_both_languages() {
+    let steps = std::iter::successors(Some(Step::Publish), |step| after(*step));
+    let names: Vec<&str> = steps.map(Step::name).chain(builder::step_names()).collect();
+    let mut done = job(4, JobKind::Create, JobState::Done);
+    let step = done.steps[0].clone();
+    done.steps =
+        names.iter().map(|name| StepView { name: (*name).into(), ..step.clone() }).collect();
+    let mut shown = room("blog");
+    shown.job = Some(done);
+    let stage = Stage::with(vec![shown]);
+    let mut browser = stage.browser(true).await;
+    for language in ["fr", "en"] {
+        let page = browser.get(&format!("/rooms/blog?lang={language}")).await;
+        assert_eq!(page.html.matches("<span class=\"label\">").count(), names.len());
+        for name in &names {
+            page.lacks(&[&format!("<span class=\"label\">{name}<")]);
+        }
+    }
 }

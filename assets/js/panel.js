@@ -35,15 +35,46 @@ const room = document.querySelector("[data-events]");
 if (room && window.EventSource) {
   const label = room.querySelector("[data-label]");
   const said = room.querySelector("[data-said]");
+  const used = room.querySelector("[data-used]");
+  const away = room.querySelector("[data-away]");
   const progress = room.querySelector("[data-progress]");
   let shown = "";
   let last = progress.firstElementChild.dataset.said;
-  new EventSource(room.dataset.events).addEventListener("message", ({ data }) => {
-    if (data === shown) return;
-    progress.innerHTML = shown = data;
+
+  const show = (html) => {
+    if (html === shown) return;
+    progress.innerHTML = shown = html;
     const now = progress.firstElementChild.dataset;
     if (now.state) room.dataset.state = now.state;
     if (now.label) label.textContent = now.label;
+    if (now.memory) used.textContent = now.memory;
     if (now.said !== last) said.textContent = last = now.said;
-  });
+  };
+
+  // A stream that ends is taken up again within the second, as a rule: not worth a word.
+  let doubt = 0;
+  let pause = 1000;
+  const listen = () => {
+    const events = new EventSource(room.dataset.events);
+    events.addEventListener("open", () => {
+      clearTimeout(doubt);
+      doubt = 0;
+      pause = 1000;
+      away.hidden = true;
+    });
+    events.addEventListener("message", ({ data }) => show(data));
+    events.addEventListener("error", () => {
+      if (room.dataset.state === "gone") {
+        events.close();
+        return;
+      }
+      doubt ||= setTimeout(() => { away.hidden = false; }, 2000);
+      // Browsers come back after a broken connection, and give up after an answer like 503.
+      if (events.readyState === EventSource.CLOSED) {
+        setTimeout(listen, pause);
+        pause = Math.min(pause * 2, 30000);
+      }
+    });
+  };
+  listen();
 }

@@ -33,13 +33,16 @@ cgroups() { find /sys/fs/cgroup -type d -path "*/$cgroup*"; }
 
 # In the house's cgroup, or the program itself in this network namespace.
 processes() {
-    local process here
-    here=$(readlink /proc/self/ns/net)
-    for process in /proc/[0-9]*; do
-        if grep --quiet ":/$cgroup" "$process/cgroup" \
-            || { grep --quiet '^piaule' "$process/comm" && [ "$(readlink "$process/ns/net")" = "$here" ]; }; then
-            echo "${process#/proc/} $(stat --format=%u "$process") $(cat "$process/comm")"
-        fi
+    local pid
+    for pid in $({ marked ":/$cgroup" cgroup; marked '^piaule' comm | neighbours; } | sort --unique); do
+        echo "$pid $(stat --format=%u "/proc/$pid") $(cat "/proc/$pid/comm")"
+    done
+}
+marked() { grep --files-with-matches "$1" /proc/[0-9]*/"$2" | cut -d/ -f3; }
+neighbours() {
+    local pid
+    while read -r pid; do
+        [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] && echo "$pid"
     done
 }
 

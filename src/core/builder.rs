@@ -112,7 +112,7 @@ impl Builder {
         let _one = self.making.lock().await;
         let version = self.store.template_next_version(name).await?;
         let into = self.pool.begin_template(name, version)?;
-        let mut step = Running::new("begin");
+        let mut step = Running::new(BEGIN);
         let log = |line: &str| {
             if let Some((_, next)) = STEPS.iter().find(|(said, _)| *said == line) {
                 let ended = std::mem::replace(&mut step, Running::new(next));
@@ -212,6 +212,14 @@ impl Builder {
         Ok(Reply::Done)
     }
 }
+
+/// The names of a build's steps, in order.
+pub fn step_names() -> impl Iterator<Item = &'static str> {
+    std::iter::once(BEGIN).chain(STEPS.iter().map(|(_, step)| *step))
+}
+
+/// The step before the build says anything.
+const BEGIN: &str = "begin";
 
 /// What the build says when it begins a part, and the step that part is.
 const STEPS: [(&str, &str); 3] = [

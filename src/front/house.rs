@@ -5,12 +5,15 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::model::Token;
 use crate::wire::{Command, Fault, FaultKind, FromFront, JobEvent, Reply};
+
+/// Job events kept for a slow watcher, which is told how many it missed.
+const EVENTS: usize = 256;
 
 type Waiting = HashMap<u64, oneshot::Sender<Result<Reply, Fault>>>;
 
@@ -26,7 +29,8 @@ struct Line {
     /// `None` once core is gone.
     waiting: Mutex<Option<Waiting>>,
     outgoing: mpsc::Sender<FromFront>,
-    jobs: broadcast::Sender<Arc<JobEvent>>,
+    /// `None` once there will be no more.
+    jobs: Mutex<Option<broadcast::Sender<Arc<JobEvent>>>>,
 }
 
 fn gone() -> Fault {
@@ -41,7 +45,7 @@ impl House {
             next: AtomicU64::new(1),
             waiting: Mutex::new(Some(HashMap::new())),
             outgoing,
-            jobs: broadcast::Sender::new(256),
+            jobs: Mutex::new(Some(broadcast::Sender::new(EVENTS))),
         };
         Self { line: Arc::new(line) }
     }
@@ -60,10 +64,12 @@ impl House {
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 
-    /// Every job event from now on.
+    /// Every job event from now on. The receiver is closed when there will be no more.
     #[must_use]
     pub fn jobs(&self) -> broadcast::Receiver<Arc<JobEvent>> {
-        self.line.jobs.subscribe()
+        let closed = || broadcast::Sender::new(1).subscribe();
+        let jobs = self.line.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.as_ref().map_or_else(closed, broadcast::Sender::subscribe)
     }
 
     /// Gives the answer of a call to whoever waits for it.
@@ -77,11 +83,20 @@ impl House {
     /// Passes a job event on.
     pub fn job(&self, event: JobEvent) {
         // Nobody may be watching.
-        let _ = self.line.jobs.send(Arc::new(event));
+        let jobs = self.line.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = jobs.as_ref().map(|jobs| jobs.send(Arc::new(event)));
     }
 
-    /// Core is gone: every call waiting or to come is answered `Unavailable`.
+    /// There will be no more job events here: whoever watches had better ask again, of the next
+    /// front.
+    pub fn hush(&self) {
+        self.line.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Core is gone: every call waiting or to come is answered `Unavailable`, and there are no
+    /// more events.
     pub fn lost(&self) {
+        self.hush();
         if let Ok(mut waiting) = self.line.waiting.lock() {
             waiting.take();
         }
@@ -144,10 +159,14 @@ mod tests {
     async fn when_core_goes_everyone_is_told() {
         let (outgoing, _queue) = mpsc::channel(1);
         let house = House::new(outgoing);
+        let mut earlier = house.jobs();
         let (told, ()) = tokio::join!(biased; house.call(None, Command::RoomList), async {
             house.lost();
         });
         assert_eq!(told.expect_err("gone").kind, FaultKind::Unavailable);
+        for jobs in [&mut earlier, &mut house.jobs()] {
+            assert_eq!(jobs.recv().await.err(), Some(broadcast::error::RecvError::Closed));
+        }
         let later = house.call(None, Command::RoomList).await;
         assert_eq!(later.expect_err("gone").kind, FaultKind::Unavailable);
     }

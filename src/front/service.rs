@@ -42,12 +42,12 @@ pub(super) async fn run(
     let house = House::new(outgoing);
     let mut services =
         Services::start(sockets, &view, &house, Arc::new(settings)).map_err(FrontError::Socket)?;
-    services.connect(channel, queue, view, house);
+    services.connect(channel, queue, view, house.clone());
     tracing::info!("serving");
     tokio::select! {
         Err(error) = services.fail() => Err(error),
         _ = stop.recv() => {
-            services.drain().await;
+            services.drain(&house).await;
             Ok(())
         }
     }
@@ -131,8 +131,9 @@ impl Services {
     }
 
     /// Accepts nothing new, and waits for requests in flight, within bounds.
-    async fn drain(self) {
+    async fn drain(self, house: &House) {
         tracing::info!("draining");
+        house.hush();
         self.names.iter().for_each(AbortHandle::abort);
         self.draining.send_replace(true);
         if tokio::time::timeout(DRAIN, self.proxy).await.is_err() {

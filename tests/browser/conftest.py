@@ -1,8 +1,6 @@
 """One house and one Chromium for all the tests."""
 
 import itertools
-import pathlib
-
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -63,10 +61,13 @@ class Student:
             self.complaints.append(message.text)
 
     def shoot(self, name):
-        """Keeps what the page looks like, whole."""
+        self.shoot_page(self.page, name)
+
+    def shoot_page(self, page, name):
+        """Keeps what a page looks like, whole."""
         file = SHOTS / str(self.look) / f"{name}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=file, full_page=True, animations="disabled")
+        page.screenshot(path=file, full_page=True, animations="disabled")
 
     def sign_in(self):
         self.page.goto("/")
@@ -99,6 +100,5 @@ def student(house, chromium):
     yield make
     for one in made:
         one.context.close()
-        if house.piaule("account", "show", one.login):
-            for room in house.piaule("account", "show", one.login).get("account", {}).get("rooms", []):
-                house.piaule("destroy", room, "--yes")
+        for room in house.piaule("account", "show", one.login)["account"]["rooms"]:
+            house.piaule("destroy", room, "--yes")

@@ -44,6 +44,7 @@ class House:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="piaule-browser."))
         self.folder.chmod(0o755)
         self.config, self.log = self.folder / "piaule.toml", self.folder / "core.log"
+        self.client = [str(BINARY), "--socket", str(self.folder / "run/piaule.sock")]
         self.core = None
         self.cleanup = contextlib.ExitStack()
 
@@ -101,7 +102,7 @@ class House:
 
     def piaule(self, *words, said=None):
         """One command of the administrator's; its JSON."""
-        text = run(BINARY, "--socket", self.folder / "run/piaule.sock", "--json", *words, input=said)
+        text = run(*self.client, "--json", *words, input=said)
         return json.loads(text) if text.strip() else None
 
     def start_core(self):
@@ -113,8 +114,7 @@ class House:
 
     def is_open(self):
         assert self.core.poll() is None, f"the daemon ended: {self.log.read_text()[-2000:]}"
-        socket = self.folder / "run/piaule.sock"
-        asked = subprocess.run([BINARY, "--socket", socket, "status"], capture_output=True)
+        asked = subprocess.run([*self.client, "status"], capture_output=True)
         return asked.returncode == 0 and self.front_pid()
 
     def kill_core(self):

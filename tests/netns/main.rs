@@ -5,6 +5,12 @@
 //! lacks one fails them with the reason.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests say so")]
 
+mod crash;
+mod desk;
 mod house;
+mod leases;
 mod kill;
 mod life;
+mod limits;
+mod refusals;
+mod walls;

@@ -310,10 +310,10 @@ pub(crate) fn job(id: i64, kind: JobKind, state: JobState) -> JobView {
         error: None,
         steps: vec![
             step("layer", 10.2, 9.5),
-            step("network", 18.9, 8.1),
-            step("launch", 33.4, 14.2),
-            step("firewall", 39.0, 5.4),
-            step("boot", 252.8, 213.6),
+            step("publish", 18.9, 8.1),
+            step("network", 33.4, 14.2),
+            step("launch", 39.0, 28.4),
+            step("ready", 252.8, 213.6),
         ],
     }
 }

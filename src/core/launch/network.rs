@@ -2,10 +2,16 @@
 //!
 //! The room has no CAP_NET_ADMIN once it runs, so what is set here stays. The address is known
 //! before pid 1 starts: no service in the room waits for DHCP.
+//!
+//! Macvlans send frames of any hardware address, and a packet socket (packet(7)) makes them:
+//! under a neighbour's address and hardware address they would pass for the neighbour's at the
+//! gateway. So a rule inside the room's namespace lets out its own hardware address alone. Price:
+//! one nft(8) per start, beside the rest; taking packet sockets away would cost tcpdump instead.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
@@ -13,7 +19,9 @@ use nix::sched::{CloneFlags, setns};
 use rtnetlink::packet_route::link::MacVlanMode;
 use rtnetlink::{Handle, LinkMacVlan, LinkUnspec, RouteMessageBuilder};
 
+use super::start::PATH;
 use super::{StageError, Start, doing};
+use crate::model::MacAddr;
 
 /// The room's interface.
 const ROOM_LINK: &str = "eth0";
@@ -33,7 +41,31 @@ pub fn raise(order: &Start, pid: i32) -> Result<(), StageError> {
     runtime.block_on(create(order, pid)).map_err(netlink("create the room's link"))?;
     setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
         .map_err(doing("enter the room's network"))?;
-    runtime.block_on(configure(order)).map_err(netlink("configure the room's link"))
+    let fence = fence(order.mac).map_err(doing("run nft (package nftables)"))?;
+    runtime.block_on(configure(order)).map_err(netlink("configure the room's link"))?;
+    let fenced = fence.wait_with_output().map_err(doing("wait for nft"))?;
+    if fenced.status.success() {
+        Ok(())
+    } else {
+        let said = String::from_utf8_lossy(&fenced.stderr).trim().to_owned();
+        Err(doing("bind the room to its hardware address")(std::io::Error::other(said)))
+    }
+}
+
+/// Starts nft in the thread's network namespace, to drop what leaves under another hardware
+/// address.
+fn fence(mac: MacAddr) -> std::io::Result<Child> {
+    let rule = format!(
+        "table netdev piaule {{ chain out {{ \
+         type filter hook egress device \"{ROOM_LINK}\" priority 0; policy accept; \
+         ether saddr != {mac} drop; }}; }}"
+    );
+    Command::new("nft")
+        .env("PATH", PATH)
+        .arg(rule)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
 }
 
 fn netlink(what: &'static str) -> impl FnOnce(rtnetlink::Error) -> StageError {

@@ -2,8 +2,10 @@
 //!
 //! Each event is the HTML of the room's progress, whole, so a watcher that missed some is right
 //! again with the next. Whether the room belongs to the session, core says when a watcher
-//! arrives, again at the end of each job, and again when the stream is renewed: it ends after
-//! [`RENEWED`], and the browser comes back by itself.
+//! arrives, at the end of each job, and at every heartbeat, which so also tells what happened
+//! without a job, such as a power-off from inside. A stream ends after [`RENEWED`], or when there
+//! is nothing more to tell: the room is gone, core is, or front drains. The browser comes back by
+//! itself, and finds the front and the core of that moment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,10 +32,12 @@ use crate::wire::{Command, Fault, FaultKind, JobEvent, Reply, RoomView};
 const PER_ROOM: usize = 8;
 /// How long a stream lasts.
 const RENEWED: Duration = Duration::from_secs(5 * 60);
-/// How often a silent stream says that it is alive.
+/// How often a silent stream says that it is alive, and how the room is.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// A comment, which browsers skip.
 const BEAT: &[u8] = b":\n\n";
+/// How soon a browser comes back when a stream has ended, in milliseconds.
+const RETRY: &[u8] = b"retry: 500\n\n";
 
 /// How many watch each room.
 #[derive(Debug, Default)]
@@ -97,7 +101,7 @@ impl Panel {
             let bytes = watch.next().await?;
             Some((bytes, watch))
         });
-        Ok(reply::events(stream::iter([first]).chain(rest)))
+        Ok(reply::events(stream::iter([Bytes::from_static(RETRY), first]).chain(rest)))
     }
 }
 
@@ -118,20 +122,19 @@ struct Refused;
 impl Watch {
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        loop {
+        while Instant::now() < self.ends {
             let beat = self.ends.min(Instant::now() + HEARTBEAT);
             match timeout_at(beat, self.jobs.recv()).await {
                 Ok(Ok(event)) if self.concerns(&event) => return self.told(&event).await.ok(),
                 Ok(Ok(_)) => {}
-                Ok(Err(RecvError::Lagged(_))) => {
+                Ok(Err(RecvError::Closed)) => return None,
+                Ok(Err(RecvError::Lagged(_))) | Err(_) => {
                     let room = self.renewed().await.ok()?;
                     return Some(room.unwrap_or(Bytes::from_static(BEAT)));
                 }
-                Ok(Err(RecvError::Closed)) => return None,
-                Err(_) if Instant::now() >= self.ends => return None,
-                Err(_) => return Some(Bytes::from_static(BEAT)),
             }
         }
+        None
     }
 
     /// Whether an event is about this room, and not about a job that a newer one followed.
@@ -145,6 +148,11 @@ impl Watch {
         self.newest = Some(event.job.id);
         let room = match event.job.state {
             JobState::Running => None,
+            // Core knows no such room any more; that it was this session's, the line before said.
+            _ if progress::is_last(&event.job) => {
+                self.ends = Instant::now();
+                None
+            }
             _ => self.renewed().await?,
         };
         Ok(room.unwrap_or_else(|| self.job_event(event)))

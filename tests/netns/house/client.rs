@@ -1,5 +1,7 @@
 //! People on the Internet: dig, curl and ssh in their namespace.
 
+use std::io;
+
 use super::program::Outcome;
 use super::{BOX, House, ZONE};
 
@@ -31,8 +33,21 @@ impl House {
 
     /// ssh to a public port of the box with a key.
     pub fn ssh(&self, port: u16, key: &str, user: &str, words: &[&str]) -> Outcome {
+        self.ssh_with(port, key, user, &[], words)
+    }
+
+    /// The same with other options, which come first and so win (ssh_config(5)).
+    pub fn ssh_with(
+        &self,
+        port: u16,
+        key: &str,
+        user: &str,
+        options: &[&str],
+        words: &[&str],
+    ) -> Outcome {
         let (port, to) = (port.to_string(), format!("{user}@{BOX}"));
         let mut all = vec!["ssh", "-p", &port, "-i", key, "-F", "none"];
+        all.extend(options);
         for option in [
             "BatchMode=yes",
             "ConnectTimeout=10",
@@ -47,5 +62,18 @@ impl House {
         all.push(&to);
         all.extend(words);
         self.on_internet(&all)
+    }
+}
+
+/// Sockets of the test itself.
+impl House {
+    /// A socket that lives in the namespace that stands for the Internet.
+    pub fn internet_socket<T: Send>(&self, open: impl FnOnce() -> io::Result<T> + Send) -> T {
+        self.place().internet.within(open).expect("a socket on the Internet")
+    }
+
+    /// A socket that lives in the namespace that stands for the host.
+    pub fn host_socket<T: Send>(&self, open: impl FnOnce() -> io::Result<T> + Send) -> T {
+        self.place().host.within(open).expect("a socket on the host")
     }
 }

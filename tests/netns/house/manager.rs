@@ -23,12 +23,13 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use piaule::sys::fdpass;
 
-use super::patience::PATIENCE;
+use super::patience::{PATIENCE, until};
 
 /// `LISTEN_PID` must be the pid of the service itself, which exec(2) keeps.
 const WRAP: &str = r#"LISTEN_PID=$$ exec "$@""#;
-/// What ends the thread that listens.
+/// What ends the thread that listens, and what makes it let go of everything.
 const END: &[u8] = b"X_END=1";
+const LOSE: &[u8] = b"X_LOSE=1";
 
 #[derive(Default)]
 struct Heard {
@@ -48,15 +49,20 @@ impl Shared {
     }
 }
 
+#[derive(Default)]
+struct Service {
+    /// While it runs.
+    pid: Option<Pid>,
+    /// How often a service had been ready before this one.
+    ready_before: u32,
+}
+
 /// See the module.
 pub struct Manager {
     command: Vec<String>,
     folder: PathBuf,
     shared: Arc<Shared>,
-    /// Of the running service.
-    pid: Option<Pid>,
-    /// How often it had been ready before.
-    ready_before: u32,
+    service: Mutex<Service>,
     listening: Option<JoinHandle<()>>,
 }
 
@@ -68,24 +74,29 @@ impl Manager {
         let heard = Arc::clone(&shared);
         let listening = Some(std::thread::spawn(move || listen(&socket, &heard)));
         let folder = folder.to_owned();
-        Self { command, folder, shared, pid: None, ready_before: 0, listening }
+        Self { command, folder, shared, service: Mutex::default(), listening }
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the service and waits until it says that it is ready.
-    pub fn start(&mut self) {
+    pub fn start(&self) {
         self.launch();
         self.await_ready();
     }
 
     /// Starts the service.
-    pub fn launch(&mut self) {
-        assert!(self.pid.is_none(), "core runs already");
+    pub fn launch(&self) {
+        let mut service = self.service();
+        assert!(service.pid.is_none(), "core runs already");
         let heard = self.shared.lock();
         let (names, fds): (Vec<String>, Vec<Arc<OwnedFd>>) = heard.store.iter().cloned().unzip();
-        self.ready_before = heard.ready;
+        service.ready_before = heard.ready;
         drop(heard);
         let pid = self.spawn(&names, &fds);
-        self.pid = Some(pid);
+        service.pid = Some(pid);
         fs::write(self.folder.join("core.pid"), pid.to_string()).expect("its pid is written");
     }
 
@@ -128,19 +139,19 @@ impl Manager {
     }
 
     /// Waits until the service that was launched says that it is ready.
-    pub fn await_ready(&mut self) {
+    pub fn await_ready(&self) {
+        let mut service = self.service();
+        let pid = service.pid.expect("core was launched");
         let begun = Instant::now();
         let mut heard = self.shared.lock();
-        while heard.ready == self.ready_before {
-            let pid = self.pid.expect("core was launched");
-            let ended = waitpid(pid, Some(WaitPidFlag::WNOHANG)).expect("a child");
-            if ended != WaitStatus::StillAlive || begun.elapsed() > PATIENCE {
-                drop(heard);
-                if ended != WaitStatus::StillAlive {
-                    self.pid = None;
-                }
+        while heard.ready == service.ready_before {
+            let state = waitpid(pid, Some(WaitPidFlag::WNOHANG)).expect("a child");
+            let ended = state != WaitStatus::StillAlive;
+            if ended || begun.elapsed() > PATIENCE {
+                service.pid = service.pid.filter(|_| !ended);
+                drop((heard, service));
                 let log = fs::read_to_string(self.folder.join("core.log")).unwrap_or_default();
-                panic!("core is not ready ({ended:?}); its log:\n{log}");
+                panic!("core is not ready ({state:?}); its log:\n{log}");
             }
             let pause = Duration::from_millis(20);
             let waited = self.shared.changed.wait_timeout(heard, pause);
@@ -150,24 +161,35 @@ impl Manager {
 
     /// The pid of core.
     pub fn pid(&self) -> i32 {
-        self.pid.expect("core runs").as_raw()
+        self.service().pid.expect("core runs").as_raw()
     }
 
     /// kill -9, and waits until it is gone.
-    pub fn kill(&mut self) {
+    pub fn kill(&self) {
         self.end(Signal::SIGKILL);
     }
 
     /// As `systemctl stop`; how it ended.
-    pub fn stop(&mut self) -> WaitStatus {
+    pub fn stop(&self) -> WaitStatus {
         self.end(Signal::SIGTERM).expect("core runs")
     }
 
-    fn end(&mut self, signal: Signal) -> Option<WaitStatus> {
-        let pid = self.pid.take()?;
+    fn end(&self, signal: Signal) -> Option<WaitStatus> {
+        let pid = self.service().pid.take()?;
         // It may have ended by itself.
         let _ = kill(pid, signal);
         waitpid(pid, None).ok()
+    }
+
+    /// Lets go of all that is stored, like a machine without a service manager.
+    pub fn lose_store(&self) {
+        // The thread that listens holds what it watches, so it is the one to let go.
+        self.tell(LOSE).expect("told");
+        until("the store is empty", || self.shared.lock().store.is_empty().then_some(()));
+    }
+
+    fn tell(&self, message: &[u8]) -> std::io::Result<usize> {
+        UnixDatagram::unbound()?.send_to(message, self.folder.join("manager.sock"))
     }
 
     /// The names of what is stored, sorted.
@@ -182,9 +204,7 @@ impl Manager {
 impl Drop for Manager {
     fn drop(&mut self) {
         self.end(Signal::SIGKILL);
-        let told = UnixDatagram::unbound()
-            .and_then(|socket| socket.send_to(END, self.folder.join("manager.sock")));
-        if let (Ok(_), Some(listening)) = (told, self.listening.take()) {
+        if let (Ok(_), Some(listening)) = (self.tell(END), self.listening.take()) {
             let _ = listening.join();
         }
     }
@@ -197,6 +217,9 @@ fn listen(socket: &UnixDatagram, shared: &Shared) {
             let Some((message, fds)) = received else { continue };
             if message == END {
                 return;
+            }
+            if message == LOSE {
+                shared.lock().store.clear();
             }
             take(&mut shared.lock(), &message, fds);
         }

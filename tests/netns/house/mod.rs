@@ -74,9 +74,25 @@ impl House {
     /// A house without a template.
     pub fn bare(settings: &str) -> Self {
         let place = Place::make(settings);
-        let mut manager = Manager::new(place.core(), place.folder());
+        let manager = Manager::new(place.core(), place.folder());
         manager.start();
         Self { manager, place }
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The hardware address of the rooms' gateway.
+    pub fn gateway_mac(&self) -> String {
+        let link = self.on_host(&["ip", "-oneline", "link", "show", "dev", "pl-gw"]).ok();
+        let mut words = link.split_whitespace().skip_while(|word| *word != "link/ether");
+        words.nth(1).expect("a hardware address").to_owned()
+    }
+
+    /// The path of the namespace that stands for the Internet.
+    pub fn internet_namespace(&self) -> String {
+        self.place.internet.path()
     }
 
     /// Where state, run, pool and logs are.

@@ -11,7 +11,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
+use nix::sched::{CloneFlags, setns};
 use tempfile::TempDir;
 
 use super::{BOX, PIAULE, ZONE, program};
@@ -32,7 +34,14 @@ for namespace in "$3" "$4"; do
     ip netns del "$namespace" || failed=1
 done
 if grep -F " $2/" /proc/self/mountinfo; then failed=1; fi
-if losetup --list --noheadings --output BACK-FILE | grep -F "$2/"; then failed=1; fi
+# A loop device goes when its last mount has, which other houses' rooms being born may still copy.
+loops() { losetup --list --noheadings --output BACK-FILE | grep -F "$2/"; }
+tries=200
+while loops "$@" && [ $tries -gt 0 ]; do
+    tries=$((tries - 1))
+    sleep 0.05
+done
+[ $tries -gt 0 ] || failed=1
 if find /sys/fs/cgroup -type d -name "$5" | grep .; then failed=1; fi
 [ $failed = 0 ] && rm -rf --one-file-system "$2"
 exit $failed
@@ -48,6 +57,16 @@ impl Namespace {
         command.args(["--kill-after=5", "120"]);
         command.arg("nsenter").arg(format!("--net={}", self.path())).args(words);
         command
+    }
+
+    /// Does something on a thread that has moved there.
+    pub fn within<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
+        let namespace = fs::File::open(self.path()).expect("it is there");
+        let act = move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).expect("root may");
+            act()
+        };
+        thread::scope(|scope| scope.spawn(act).join().expect("it does not panic"))
     }
 
     pub fn path(&self) -> String {
@@ -145,7 +164,7 @@ impl Drop for Place {
             let log = fs::read_to_string(self.folder.join("guard.log")).unwrap_or_default();
             let said = format!("{} is not cleared:\n{log}", self.folder.display());
             // Two panics at once would hide the first.
-            if std::thread::panicking() { eprintln!("{said}") } else { panic!("{said}") }
+            if thread::panicking() { eprintln!("{said}") } else { panic!("{said}") }
         }
     }
 }

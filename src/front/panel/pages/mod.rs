@@ -1,5 +1,5 @@
 //! The pages, as HTML. Pure: core's answers and a language in, markup out. `maud` escapes all
-//! that is not written here; the one exception is the icon, which is ours.
+//! that is not written here; the exceptions, an icon and a tag, are ours.
 
 pub(super) mod home;
 pub(super) mod new_room;
@@ -18,6 +18,9 @@ use super::request::route::Page;
 use super::request::session::Session;
 use super::texts::{Notice, Texts};
 use crate::model::Login;
+
+/// Asks for the page again in two seconds.
+const REFRESH: PreEscaped<&str> = PreEscaped("<meta http-equiv=\"refresh\" content=\"2\">");
 
 /// A page of someone signed in.
 pub(super) struct Visit<'a> {
@@ -44,13 +47,27 @@ struct Frame<'a> {
     /// The page itself, for the language switch. It is always one that can be read.
     here: String,
     visit: Option<&'a Visit<'a>>,
-    /// Whether to ask for the page again soon, where there is no JavaScript.
-    refresh: bool,
+    refresh: Refresh,
+}
+
+/// Whether a page asks for itself again soon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refresh {
+    Never,
+    /// Where there is no script to keep it up to date.
+    WithoutScript,
+    Always,
 }
 
 impl<'a> Frame<'a> {
     fn of(visit: &'a Visit<'a>, title: &'a str, page: &Page) -> Self {
-        Self { asked: visit.asked, title, here: page.path(), visit: Some(visit), refresh: false }
+        Self {
+            asked: visit.asked,
+            title,
+            here: page.path(),
+            visit: Some(visit),
+            refresh: Refresh::Never,
+        }
     }
 
     fn around(&self, main: &Markup) -> Markup {
@@ -80,8 +97,10 @@ impl<'a> Frame<'a> {
                 link rel="icon" type="image/svg+xml" href=(assets::ICON.path());
                 link rel="stylesheet" href=(assets::STYLE.path());
                 script src=(assets::SCRIPT.path()) defer {}
-                @if self.refresh {
-                    noscript { meta http-equiv="refresh" content="2"; }
+                @match self.refresh {
+                    Refresh::Never => {}
+                    Refresh::WithoutScript => noscript { (REFRESH) },
+                    Refresh::Always => (REFRESH),
                 }
             }
         }
@@ -123,8 +142,17 @@ fn notice(notice: Notice) -> Markup {
 fn sentence(texts: &Texts, english: &str) -> Markup {
     html! {
         @match (texts.sentence)(english) {
-            Some(sentence) => (sentence),
-            None => span lang="en" { (english) },
+            Some(sentence) => (with_code(&sentence)),
+            None => span lang="en" { (with_code(english)) },
+        }
+    }
+}
+
+/// What a sentence has between backticks, as code.
+fn with_code(sentence: &str) -> Markup {
+    html! {
+        @for (index, part) in sentence.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::sentence;
+use crate::front::panel::request::route::Page;
 use crate::front::panel::texts::Texts;
 use crate::model::{JobKind, JobState, Phase, Wanted};
 use crate::wire::{JobEvent, JobView, RoomView, StepView};
@@ -19,6 +20,8 @@ pub(in crate::front::panel) enum RoomState {
     Archived,
     /// Being destroyed.
     Leaving,
+    /// Destroyed, or never came to be.
+    Gone,
 }
 
 impl RoomState {
@@ -32,10 +35,14 @@ impl RoomState {
             Self::Failed => "failed",
             Self::Archived => "archived",
             Self::Leaving => "leaving",
+            Self::Gone => "gone",
         }
     }
 
     fn seen(phase: Phase, job: &JobView) -> Self {
+        if is_last(job) {
+            return Self::Gone;
+        }
         let under_way = (job.state == JobState::Running).then_some(job.kind);
         match (phase, under_way) {
             (Phase::Stopped | Phase::Failed, Some(on)) if turns_on(on) => Self::Starting,
@@ -59,6 +66,14 @@ impl From<Phase> for RoomState {
     }
 }
 
+/// Whether nothing is left of a room once this job has ended as it did.
+pub(in crate::front::panel) fn is_last(job: &JobView) -> bool {
+    matches!(
+        (job.kind, job.state),
+        (JobKind::Destroy, JobState::Done) | (JobKind::Create, JobState::Failed)
+    )
+}
+
 fn turns_on(kind: JobKind) -> bool {
     matches!(kind, JobKind::Create | JobKind::Start | JobKind::Restart)
 }
@@ -69,6 +84,8 @@ pub(in crate::front::panel) struct Progress<'a> {
     pub(super) state: Option<RoomState>,
     job: Option<&'a JobView>,
     problem: Option<&'a str>,
+    /// In bytes, used if it is on, and the limit; `None` when an event does not say.
+    memory: Option<(Option<u64>, u64)>,
 }
 
 impl<'a> Progress<'a> {
@@ -81,12 +98,17 @@ impl<'a> Progress<'a> {
                 None => room.phase.into(),
             },
         };
-        Self { state: Some(state), job: room.job.as_ref(), problem: room.problem.as_deref() }
+        Self {
+            state: Some(state),
+            job: room.job.as_ref(),
+            problem: room.problem.as_deref(),
+            memory: Some((room.memory_used, room.limits.memory.0)),
+        }
     }
 
     pub(in crate::front::panel) fn moved(event: &'a JobEvent) -> Self {
         let state = event.phase.map(|phase| RoomState::seen(phase, &event.job));
-        Self { state, job: Some(&event.job), problem: None }
+        Self { state, job: Some(&event.job), problem: None, memory: None }
     }
 
     /// Whether the page will soon be out of date.
@@ -96,13 +118,20 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// The timeline. `data-state` and `data-label` are for the room around it, `data-said` for who
-/// listens to the page instead of seeing it.
+/// Memory in use, of how much.
+pub(super) fn memory(texts: &Texts, (used, limit): (Option<u64>, u64)) -> String {
+    used.map_or_else(|| (texts.bytes)(limit), |used| (texts.room.used_of)(used, limit))
+}
+
+/// The timeline. `data-state`, `data-label` and `data-memory` are for the room around it,
+/// `data-said` for who listens to the page instead of seeing it.
 pub(in crate::front::panel) fn fragment(texts: &Texts, progress: &Progress<'_>) -> Markup {
     let state = progress.state;
     html! {
         div.progress data-state=[state.map(RoomState::as_str)]
-            data-label=[state.map(texts.state)] data-said=(said(texts, progress)) {
+            data-label=[state.map(texts.state)]
+            data-memory=[progress.memory.map(|bytes| memory(texts, bytes))]
+            data-said=(said(texts, progress)) {
             @match progress.job {
                 Some(job) => (timeline(texts, job)),
                 None => p.note { (texts.room.no_job) },
@@ -110,12 +139,23 @@ pub(in crate::front::panel) fn fragment(texts: &Texts, progress: &Progress<'_>) 
             @if let Some(problem) = problem(progress) {
                 p.alert { (sentence(texts, problem)) }
             }
+            @if state == Some(RoomState::Gone) && failed(progress) {
+                p { (texts.room.nothing_left) }
+                a.button href=(Page::NewRoom.path()) { (texts.rooms.create) }
+            }
         }
     }
 }
 
-/// Why it went wrong, said once.
+fn failed(progress: &Progress<'_>) -> bool {
+    progress.job.is_some_and(|job| job.state == JobState::Failed)
+}
+
+/// Why it went wrong, unless a step says it already.
 fn problem<'a>(progress: &Progress<'a>) -> Option<&'a str> {
+    if progress.job.is_some_and(|job| job.steps.iter().any(|step| step.detail.is_some())) {
+        return None;
+    }
     progress.job.and_then(|job| job.error.as_deref()).or(progress.problem)
 }
 
@@ -220,7 +260,10 @@ mod tests {
             (Phase::Running, JobKind::Ports, Running, RoomState::Running),
             (Phase::Running, JobKind::Stop, Done, RoomState::Running),
             (Phase::Stopped, JobKind::Stop, Done, RoomState::Stopped),
-            (Phase::Failed, JobKind::Create, JobState::Failed, RoomState::Failed),
+            (Phase::Failed, JobKind::Start, JobState::Failed, RoomState::Failed),
+            (Phase::Failed, JobKind::Create, JobState::Failed, RoomState::Gone),
+            (Phase::Stopped, JobKind::Destroy, Running, RoomState::Stopped),
+            (Phase::Stopped, JobKind::Destroy, Done, RoomState::Gone),
         ];
         for (phase, kind, state, expected) in cases {
             assert_eq!(
@@ -275,12 +318,14 @@ mod tests {
             "data-step=\"failed\"",
             "&lt;b&gt;",
             "no &amp; such template",
-            "The step `launch` failed",
             "The creation failed",
+            "Nothing is left of it",
+            "href=\"/new-room\"",
         ] {
             assert!(html.contains(expected), "{expected} in {html}");
         }
         assert!(!html.contains("<b>"), "{html}");
+        assert!(!html.contains("class=\"alert\""), "the reason is said once: {html}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What could not be answered: an honest page with a way on.
 
-use http::{Response, header};
+use http::{Method, Response, header};
 use maud::{Markup, html};
 
 use super::sign_in::door_to;
-use super::{Frame, notice, sentence, window};
+use super::{Frame, Refresh, notice, sentence, window};
 use crate::front::panel::reply::{self, Refusal};
 use crate::front::panel::request::Asked;
 use crate::front::panel::request::route::Page;
@@ -67,7 +67,15 @@ fn page(asked: &Asked, refusal: &Refusal) -> Markup {
         }
     };
     let here = Page::Home.path();
-    Frame { asked, title: words.title, here, visit: None, refresh: false }.around(&main)
+    let refresh = if comes_back(asked, refusal) { Refresh::Always } else { Refresh::Never };
+    Frame { asked, title: words.title, here, visit: None, refresh }.around(&main)
+}
+
+/// Whether the page that was asked for will be there in a moment. A form is not sent again by
+/// itself.
+fn comes_back(asked: &Asked, refusal: &Refusal) -> bool {
+    let is_away = matches!(refusal, Refusal::House(fault) if fault.kind == FaultKind::Unavailable);
+    is_away && asked.method == Method::GET
 }
 
 fn words(asked: &Asked, refusal: &Refusal) -> Notice {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::progress::{self, Progress, RoomState};
-use super::{Frame, Visit, window};
+use super::{Frame, Refresh, Visit, window};
 use crate::front::panel::request::route::{Page, Verb};
 use crate::front::panel::texts::Texts;
 use crate::wire::{KeyView, PortView, RoomView};
@@ -20,17 +20,18 @@ pub(in crate::front::panel) fn page(visit: &Visit<'_>, room: &RoomView) -> Marku
     let main = html! {
         article.room data-state=[progress.state.map(RoomState::as_str)]
             data-events={ (here.path()) "/events" } {
+            (away(texts, &here))
             (head(visit, room, &progress))
             div.columns {
                 div {
-                    (way_in(texts, room))
+                    div.alive { (way_in(texts, room)) }
                     section.card aria-labelledby="timeline" {
                         h2 #timeline { (texts.room.timeline) }
                         p.unseen role="status" data-said {}
                         div data-progress { (progress::fragment(texts, &progress)) }
                     }
                 }
-                div {
+                div.alive {
                     (facts(texts, room))
                     (ports(texts, &room.ports))
                     (keys(texts, &room.keys))
@@ -39,8 +40,21 @@ pub(in crate::front::panel) fn page(visit: &Visit<'_>, room: &RoomView) -> Marku
         }
     };
     let mut frame = Frame::of(visit, room.name.as_ref(), &here);
-    frame.refresh = progress.is_under_way();
+    if progress.is_under_way() {
+        frame.refresh = Refresh::WithoutScript;
+    }
     frame.around(&main)
+}
+
+/// Shown by the script while the live timeline cannot be reached.
+fn away(texts: &Texts, here: &Page) -> Markup {
+    html! {
+        div role="status" {
+            p.away data-away hidden {
+                (texts.room.away) " " a href=(here.path()) { (texts.room.reload) }
+            }
+        }
+    }
 }
 
 fn head(visit: &Visit<'_>, room: &RoomView, progress: &Progress<'_>) -> Markup {
@@ -60,7 +74,7 @@ fn head(visit: &Visit<'_>, room: &RoomView, progress: &Progress<'_>) -> Markup {
                     form.{ "do-" (verb.as_str()) } method="post"
                         action={ "/rooms/" (room.name) "/" (verb.as_str()) } {
                         (visit.form_token())
-                        button.primary[verb == Verb::Start] { ((texts.verb)(verb)) }
+                        button class=[(verb == Verb::Start).then_some("primary")] { ((texts.verb)(verb)) }
                     }
                 }
             }
@@ -89,6 +103,7 @@ fn way_in(texts: &Texts, room: &RoomView) -> Markup {
 
 fn facts(texts: &Texts, room: &RoomView) -> Markup {
     let limits = &room.limits;
+    let memory = progress::memory(texts, (room.memory_used, limits.memory.0));
     html! {
         section.card aria-labelledby="facts" {
             h2 #facts { (texts.room.facts) }
@@ -98,12 +113,7 @@ fn facts(texts: &Texts, room: &RoomView) -> Markup {
                 dt { (texts.room.template) }
                 dd { (room.template) ", " ((texts.room.version)(room.template_version.0)) }
                 dt { (texts.room.memory) }
-                dd {
-                    @match room.memory_used {
-                        Some(used) => ((texts.room.used_of)(used, limits.memory.0)),
-                        None => ((texts.bytes)(limits.memory.0)),
-                    }
-                }
+                dd data-used { (memory) }
                 dt { (texts.room.disk) } dd { ((texts.bytes)(limits.disk.0)) }
                 dt { (texts.room.created) } dd { (moment(texts, room.created_at)) }
                 @if let Some(end) = room.destroy_at {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Frame, window};
+use super::{Frame, Refresh, window};
 use crate::front::panel::request::Asked;
 use crate::front::panel::request::route::Page;
 use crate::wire::{RouteState, Snapshot};
@@ -49,7 +49,7 @@ pub(in crate::front::panel) fn page(
         }
     };
     let here = next.map_or_else(|| Page::SignIn.path(), |page| door_to(&page));
-    Frame { asked, title: texts.title, here, visit: None, refresh: false }.around(&main)
+    Frame { asked, title: texts.title, here, visit: None, refresh: Refresh::Never }.around(&main)
 }
 
 /// The way to the sign-in page, and from there to `page`.

@@ -8,6 +8,7 @@ pub(super) mod session;
 
 use std::time::Instant;
 
+use http::Method;
 use http::header::{HOST, HeaderMap};
 use http::request::Parts;
 
@@ -21,6 +22,7 @@ use crate::front::site::Visitor;
 
 /// A request, before anything is asked of core.
 pub(super) struct Asked {
+    pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) query: String,
     pub(super) language: Language,
@@ -41,6 +43,7 @@ impl Asked {
         Self {
             language: Language::choose(&query, &head.headers),
             session: Session::of(&head.headers),
+            method: head.method,
             headers: head.headers,
             query,
             visitor,

@@ -46,6 +46,9 @@ pub(in crate::front::panel) static ENGLISH: Texts = Texts {
         copied: "Copied!",
         timeline: "What is going on",
         no_job: "Nothing for now.",
+        away: "The house does not answer at the moment: this page may be out of date. It keeps trying by itself.",
+        reload: "Reload the page",
+        nothing_left: "Nothing is left of it: you can try again.",
         under_way: "Under way…",
         total: "in all",
         facts: "The machine",
@@ -156,6 +159,7 @@ fn state(state: RoomState) -> &'static str {
         RoomState::Failed => "Out of order",
         RoomState::Archived => "Archived",
         RoomState::Leaving => "Being destroyed",
+        RoomState::Gone => "Gone",
     }
 }
 
@@ -216,15 +220,20 @@ fn step_state(state: StepState) -> &'static str {
 
 fn step(name: &str) -> Option<&'static str> {
     Some(match name {
-        "layer" | "volume" => "Disk",
-        "cgroup" | "limits" => "Limits",
-        "network" | "link" => "Network",
-        "firewall" | "ports" => "Redirections",
-        "keys" => "Keys",
+        "publish" => "Name and site",
+        "network" => "Network",
+        "layer" => "Disk",
         "launch" => "Launch",
-        "boot" | "ready" => "System boot",
-        "names" | "publish" | "snapshot" => "Name and site",
-        "stop" | "shutdown" => "Shutdown",
+        "keys" => "Keys",
+        "ready" => "Boot",
+        "stop" => "Shutdown",
+        "release" => "Clean-up",
+        "erase" => "Disk erased",
+        "forget" => "Name given back",
+        "begin" => "Preparations",
+        "packages" => "Packages",
+        "prepare" => "Settings",
+        "check" => "Check",
         _ => return None,
     })
 }

@@ -47,6 +47,9 @@ pub(in crate::front::panel) static FRENCH: Texts = Texts {
         copied: "Copié\u{202f}!",
         timeline: "Ce qui se passe",
         no_job: "Rien pour l’instant.",
+        away: "La maison ne répond pas pour le moment\u{a0}: cette page n’est peut-être plus à jour. Elle réessaie toute seule.",
+        reload: "Recharger la page",
+        nothing_left: "Rien n’en est resté\u{a0}: tu peux recommencer.",
         under_way: "En cours…",
         total: "en tout",
         facts: "La machine",
@@ -147,6 +150,7 @@ fn state(state: RoomState) -> &'static str {
         RoomState::Failed => "En panne",
         RoomState::Archived => "Archivée",
         RoomState::Leaving => "En cours de destruction",
+        RoomState::Gone => "N’existe plus",
     }
 }
 
@@ -207,15 +211,20 @@ fn step_state(state: StepState) -> &'static str {
 
 fn step(name: &str) -> Option<&'static str> {
     Some(match name {
-        "layer" | "volume" => "Disque",
-        "cgroup" | "limits" => "Limites",
-        "network" | "link" => "Réseau",
-        "firewall" | "ports" => "Redirections",
-        "keys" => "Clés",
+        "publish" => "Nom et site",
+        "network" => "Réseau",
+        "layer" => "Disque",
         "launch" => "Lancement",
-        "boot" | "ready" => "Démarrage du système",
-        "names" | "publish" | "snapshot" => "Nom et site",
-        "stop" | "shutdown" => "Extinction",
+        "keys" => "Clés",
+        "ready" => "Démarrage",
+        "stop" => "Extinction",
+        "release" => "Ménage",
+        "erase" => "Disque effacé",
+        "forget" => "Nom rendu",
+        "begin" => "Préparatifs",
+        "packages" => "Paquets",
+        "prepare" => "Réglages",
+        "check" => "Vérification",
         _ => return None,
     })
 }

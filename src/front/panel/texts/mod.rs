@@ -43,7 +43,7 @@ pub(super) struct Texts {
     pub(super) job: fn(JobKind, JobState) -> &'static str,
     /// How a step ended.
     pub(super) step_state: fn(StepState) -> &'static str,
-    /// What a step does, for the steps that students wait for.
+    /// What a step does, by core's name for it; a test compares with core's own list.
     pub(super) step: fn(&str) -> Option<&'static str>,
     pub(super) milliseconds: fn(f64) -> String,
     pub(super) bytes: fn(u64) -> String,
@@ -84,6 +84,11 @@ pub(super) struct RoomTexts {
     pub(super) copied: &'static str,
     pub(super) timeline: &'static str,
     pub(super) no_job: &'static str,
+    /// Said when the live timeline cannot be reached.
+    pub(super) away: &'static str,
+    pub(super) reload: &'static str,
+    /// Said when the creation failed, with a way to try again.
+    pub(super) nothing_left: &'static str,
     pub(super) under_way: &'static str,
     pub(super) total: &'static str,
     pub(super) facts: &'static str,
