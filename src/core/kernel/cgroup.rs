@@ -18,6 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cgroups_rs::fs::cpu::CpuController;
 use cgroups_rs::fs::hierarchies;
@@ -35,6 +36,8 @@ const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 const V2_ROOTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// The period a cpu quota is counted over, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
+/// How long processes that are no longer listed may take to end.
+const ENDING: Duration = Duration::from_secs(2);
 /// Where a branch says whose it is (xattr(7)): the house's state folder.
 const OWNER: &str = "trusted.piaule";
 /// Where a room's cgroup says which pid 1 of it has been ready.
@@ -349,11 +352,20 @@ fn remove_below(path: &Path) -> io::Result<()> {
     subdirectories(path).iter().try_for_each(|below| remove_tree(below))
 }
 
-/// Removes a cgroup and those below it; it may not be there.
+/// Removes a cgroup and those below it; it may not be there. Processes that are ending are no
+/// longer listed, yet keep it busy for an instant.
 fn remove_tree(path: &Path) -> io::Result<()> {
     remove_below(path)?;
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == io::ErrorKind::ResourceBusy && begun.elapsed() < ENDING =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            other => return other,
+        }
     }
 }
