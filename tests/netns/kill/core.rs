@@ -28,7 +28,7 @@ type Caught = (bool, Traces);
 
 impl Scene {
     /// Sends a command and kills core then; the job's number, and what was caught.
-    fn kill_core(&mut self, moment: Moment, command: &Value) -> (u64, Caught) {
+    fn kill_core(&self, moment: Moment, command: &Value) -> (u64, Caught) {
         let mut job = Job::accept(&self.house, command);
         let unfinished = match moment {
             Moment::After(step) => job.after(step),
@@ -46,7 +46,7 @@ impl Scene {
     }
 
     /// A creation during which core is killed, to its good end and to the room's.
-    fn survive_creation(&mut self, moment: Moment, before: &Picture) -> Caught {
+    fn survive_creation(&self, moment: Moment, before: &Picture) -> Caught {
         let creation = self.creation();
         let (job, caught) = self.kill_core(moment, &creation);
         self.revive();
@@ -60,7 +60,7 @@ impl Scene {
 
 #[test]
 fn a_creation_goes_on_after_each_step() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     for step in ["publish", "network", "layer", "launch"] {
         let (unfinished, _) = scene.survive_creation(Moment::After(step), &before);
@@ -71,7 +71,7 @@ fn a_creation_goes_on_after_each_step() {
 
 #[test]
 fn a_creation_goes_on_from_any_instant() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     let caught: BTreeSet<Caught> =
         (0..=120).step_by(6).map(|at| scene.survive_creation(Moment::At(at), &before)).collect();
@@ -81,7 +81,7 @@ fn a_creation_goes_on_from_any_instant() {
 
 #[test]
 fn a_stage_does_not_outlive_its_core() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     for _ in 0..4 {
         let core = scene.house.core();
@@ -119,7 +119,7 @@ fn hold_stage(core: i32) -> Pid {
 
 #[test]
 fn a_destruction_goes_on_from_any_instant() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     let command = json!({ "room_destroy": { "name": NAME } });
     let steps = ["publish", "stop", "release", "erase", "network", "forget"].map(Moment::After);
@@ -136,7 +136,7 @@ fn a_destruction_goes_on_from_any_instant() {
 
 #[test]
 fn a_stop_goes_on_from_any_instant() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     scene.make();
     let command = json!({ "room_stop": { "name": NAME } });
     let steps = ["publish", "stop", "release", "network"].map(Moment::After);
@@ -153,7 +153,7 @@ fn a_stop_goes_on_from_any_instant() {
 
 #[test]
 fn a_key_is_added_all_the_same() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     scene.make();
     for (number, moment) in [0, 2, 4, 6, 8, 12, 16, 24, 32].map(Moment::At).into_iter().enumerate()
     {
@@ -170,7 +170,7 @@ fn a_key_is_added_all_the_same() {
 
 #[test]
 fn a_neighbour_notices_nothing() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let owner = scene.house.account("neighbour");
     let key = format!("{}.pub", scene.key);
     scene.house.piaule(&["create", "calm", "--owner", &owner, "--key", &key]).ok();
