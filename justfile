@@ -18,16 +18,16 @@ release:
 lint:
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
-    if command -v cargo-deny > /dev/null; then cargo deny --config packaging/deny.toml check; fi
+    if command -v cargo-deny > /dev/null; then cargo deny --config packaging/deny.toml check bans licenses sources; fi
 
 # what must hold before each commit: lints, unit tests, the walls between rooms
 check: lint
     cargo test --locked --lib --bins
     cargo test --locked --test rooms
 
-# every test (as root); the last line counts them
-test: lint
-    packaging/count-tests.sh cargo test --locked --no-fail-fast
+# every check and every test (as root); the last line counts them
+test:
+    packaging/test.sh
 
 # the tests on the real kernel, in network namespaces of their own (as root)
 test-netns *filter:

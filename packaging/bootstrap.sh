@@ -16,8 +16,10 @@ PACKAGES=(
     # real clients and tools, for the demo and the tests
     bind9-dnsutils curl iproute2 isc-dhcp-client jq openssh-client openssl procps udhcpc util-linux
 )
-BENCH_PACKAGES=(lxc)
+BENCH_PACKAGES=(lxc python3)
 
+: "${HOME:=/root}" # some machines of continuous integration have none
+export HOME
 cd "$(dirname "$(readlink -f "$0")")/.."
 TOOLS=$PWD/target/tools
 
@@ -36,6 +38,7 @@ main() {
     install_packages "${PACKAGES[@]}"
     ensure_rust
     ensure_just
+    [ "$recipe" != test ] || ensure_deny
     exec just "$@"
 }
 
@@ -120,6 +123,17 @@ ensure_just() {
     /usr/bin/python3 -m venv "$TOOLS"
     "$TOOLS/bin/pip" install --quiet --disable-pip-version-check rust-just \
         || die "just could not be installed with pip; install it (https://just.systems) and run this again"
+}
+
+# Debian has no cargo-deny; it takes four minutes to build, once for each tree.
+ensure_deny() {
+    if command -v cargo-deny > /dev/null; then
+        return
+    fi
+    say "Building cargo-deny for this tree only (target/tools)"
+    CARGO_TARGET_DIR=$TOOLS/build cargo install --quiet --locked --debug --root "$TOOLS" cargo-deny \
+        || say "cargo-deny could not be built: dependencies will NOT be checked"
+    rm -rf "$TOOLS/build"
 }
 
 main "$@"

@@ -43,7 +43,7 @@ impl Front {
         let (core, front) = seqpacket_pair().expect("a pair");
         let watched = core.try_clone().expect("a duplicate");
         let child = Command::new("sh")
-            .args(["-c", "exec \"$0\" front 3<&0 </dev/null 7</etc/passwd"])
+            .args(["-c", "exec \"$0\" front 7</etc/passwd"])
             .arg(env!("CARGO_BIN_EXE_piaule"))
             .stdin(Stdio::from(front))
             .spawn()

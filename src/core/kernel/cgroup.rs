@@ -37,6 +37,8 @@ const V2_ROOTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 const CPU_PERIOD: u64 = 100_000;
 /// Where a branch says whose it is (xattr(7)): the house's state folder.
 const OWNER: &str = "trusted.piaule";
+/// Where a room's cgroup says which pid 1 of it has been ready.
+const READY: &str = "trusted.piaule.ready";
 
 /// What could not be done to a room's cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +165,30 @@ impl Cgroups {
             remove_tree(house).map_err(at("remove", house))?;
         }
         Ok(())
+    }
+
+    /// Notes that a room's pid 1 said it is ready: it says so once, perhaps to a core that ends
+    /// before the next one needs to know.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn mark_ready(&self, room: RoomId, pid: i32) -> Result<(), CgroupError> {
+        let path = self.unified.join(room.to_string());
+        let mark = || {
+            let directory = File::open(&path)?;
+            fsetxattr(&directory, READY, pid.to_string().as_bytes(), XattrFlags::empty())?;
+            Ok(())
+        };
+        mark().map_err(at("mark", &path))
+    }
+
+    /// Whether a room's pid 1 has said that it is ready.
+    #[must_use]
+    pub fn is_ready(&self, room: RoomId, pid: i32) -> bool {
+        let mut value = [0; 16];
+        File::open(self.unified.join(room.to_string()))
+            .and_then(|directory| Ok(fgetxattr(&directory, READY, &mut value)?))
+            .is_ok_and(|length| value[..length] == *pid.to_string().as_bytes())
     }
 
     /// The rooms that have a cgroup.

@@ -1,14 +1,17 @@
 //! Core is killed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::job::Job;
 use super::traces::Traces;
 use super::{NAME, Scene};
-use crate::house::patience::{until, within};
+use crate::house::patience::{PATIENCE, until, within};
 use crate::house::picture::Picture;
 
 /// When core is killed.
@@ -77,6 +80,44 @@ fn a_creation_goes_on_from_any_instant() {
 }
 
 #[test]
+fn a_stage_does_not_outlive_its_core() {
+    let mut scene = Scene::open();
+    let before = scene.house.picture();
+    for _ in 0..4 {
+        let core = scene.house.core();
+        let held = std::thread::spawn(move || hold_stage(core));
+        let job = Job::accept(&scene.house, &scene.creation());
+        let stage = held.join().expect("a stage is held");
+        scene.house.manager.kill();
+        scene.revive();
+        // One that core's end did not kill goes on now, beside the next core's.
+        let _ = kill(stage, Signal::SIGCONT);
+        scene.await_done(job.id, "ready");
+        scene.is_whole();
+        scene.remove();
+        scene.house.is_again(&before);
+    }
+}
+
+/// Stops the next stage of core's in the middle of its work; its pid.
+fn hold_stage(core: i32) -> Pid {
+    within(PATIENCE, "a stage", || {
+        let tasks = fs::read_dir(format!("/proc/{core}/task")).ok()?.flatten();
+        let children =
+            tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|text| text.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        let is_stage = |pid: &i32| {
+            fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.starts_with(b"piaule-stage\0"))
+        };
+        let stage = Pid::from_raw(children.into_iter().find(is_stage)?);
+        kill(stage, Signal::SIGSTOP).ok().map(|()| stage)
+    })
+}
+
+#[test]
 fn a_destruction_goes_on_from_any_instant() {
     let mut scene = Scene::open();
     let before = scene.house.picture();
@@ -117,7 +158,7 @@ fn a_key_is_added_all_the_same() {
     for (number, moment) in [0, 2, 4, 6, 8, 12, 16, 24, 32].map(Moment::At).into_iter().enumerate()
     {
         let key = scene.house.key(&format!("added-{number}"));
-        let text = std::fs::read_to_string(format!("{key}.pub")).expect("a key");
+        let text = fs::read_to_string(format!("{key}.pub")).expect("a key");
         let command = json!({ "key_add": { "name": NAME, "key": text.trim() } });
         let (job, _) = scene.kill_core(moment, &command);
         scene.revive();
