@@ -199,8 +199,9 @@ impl Reconciler {
     }
 
     async fn observe(&self, room: RoomId) -> Observed {
-        let (live, pool) = (Arc::clone(&self.live), self.pool.clone());
-        let look = move || observe::observe(room, &live, &pool);
+        let (live, pool, cgroups) =
+            (Arc::clone(&self.live), self.pool.clone(), self.cgroups.clone());
+        let look = move || observe::observe(room, &live, &pool, &cgroups);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 

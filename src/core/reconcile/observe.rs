@@ -11,7 +11,7 @@ use crate::core::kernel::process::Process;
 use crate::model::RoomId;
 
 /// Reads a room's state from the kernel again.
-pub fn observe(room: RoomId, live: &Live, pool: &Pool) -> Observed {
+pub fn observe(room: RoomId, live: &Live, pool: &Pool, cgroups: &Cgroups) -> Observed {
     let running = live.init(room).is_some_and(|init| init.is_alive());
     Observed { layer: pool.has_layer(room), running, ready: running && live.is_ready(room) }
 }

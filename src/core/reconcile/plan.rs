@@ -22,6 +22,8 @@ pub struct OpenJob {
 pub struct Observed {
     /// Its layer is complete.
     pub layer: bool,
+    /// It has a cgroup: it runs, or has run and has not been put away.
+    pub cgroup: bool,
     /// Its pid 1 lives…
     pub running: bool,
     /// …and has said it is ready.
@@ -135,17 +137,13 @@ fn run(desired: &Desired, seen: Observed) -> Vec<Step> {
 }
 
 fn rest(desired: &Desired, seen: Observed) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if seen.running || !desired.jobs.is_empty() {
-        steps.push(Step::Publish);
+    // One that powered itself off has no job, and still is to be put away.
+    if !seen.running && !seen.cgroup && desired.jobs.is_empty() {
+        return Vec::new();
     }
-    if seen.running {
-        steps.push(Step::Stop);
-    }
-    if seen.running || !desired.jobs.is_empty() {
-        steps.extend([Step::Release, Step::Network]);
-    }
-    steps
+    let stop = seen.running.then_some(Step::Stop);
+    let away = [Step::Release, Step::Network];
+    std::iter::once(Step::Publish).chain(stop).chain(away).collect()
 }
 
 #[cfg(test)]
@@ -158,9 +156,11 @@ mod tests {
         Desired { wanted, jobs }
     }
 
-    const NOTHING: Observed = Observed { layer: false, running: false, ready: false };
+    const NOTHING: Observed =
+        Observed { layer: false, cgroup: false, running: false, ready: false };
     const LAYER: Observed = Observed { layer: true, ..NOTHING };
-    const BOOTING: Observed = Observed { running: true, ..LAYER };
+    const ENDED: Observed = Observed { cgroup: true, ..LAYER };
+    const BOOTING: Observed = Observed { running: true, ..ENDED };
     const UP: Observed = Observed { ready: true, ..BOOTING };
 
     #[test]
@@ -190,6 +190,8 @@ mod tests {
             (Wanted::Stopped, &[JobKind::Stop], UP, &[Publish, Stop, Release, Network]),
             (Wanted::Stopped, &[JobKind::Ports], LAYER, &[Publish, Release, Network]),
             (Wanted::Stopped, &[], LAYER, &[]),
+            // Powered off from inside.
+            (Wanted::Stopped, &[], ENDED, &[Publish, Release, Network]),
             (Wanted::Archived, &[JobKind::Archive], UP, &[Publish, Stop, Release, Network]),
             (
                 Wanted::Destroyed,
