@@ -123,7 +123,7 @@ fn a_destruction_goes_on_from_any_instant() {
     let before = scene.house.picture();
     let command = json!({ "room_destroy": { "name": NAME } });
     let steps = ["publish", "stop", "release", "erase", "network", "forget"].map(Moment::After);
-    for moment in steps.into_iter().chain((0..=400).step_by(50).map(Moment::At)) {
+    for moment in steps.into_iter().chain((0..=300).step_by(60).map(Moment::At)) {
         scene.make();
         scene.kill_core(moment, &command);
         scene.revive();
@@ -140,7 +140,7 @@ fn a_stop_goes_on_from_any_instant() {
     scene.make();
     let command = json!({ "room_stop": { "name": NAME } });
     let steps = ["publish", "stop", "release", "network"].map(Moment::After);
-    for moment in steps.into_iter().chain((0..=400).step_by(50).map(Moment::At)) {
+    for moment in steps.into_iter().chain((0..=300).step_by(60).map(Moment::At)) {
         let (job, _) = scene.kill_core(moment, &command);
         scene.revive();
         scene.await_done(job, "network");
