@@ -33,6 +33,10 @@ test:
 test-netns *filter:
     cargo test --locked --test netns -- {{ filter }}
 
+# the panel in Chromium, through a real house (as root); leaves screenshots in target/browser
+test-browser *options: build
+    tests/browser/run.sh {{ options }}
+
 # the main job from nothing to a student's room (as root); --once ends by itself
 demo *options:
     [ -n "${PIAULE_BIN:-}" ] || just release

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,7 @@ use piaule::core::store::{Actor, Store};
 use piaule::model::{
     JobId, JobState, Limits, Phase, RoomId, RoomName, StepState, TemplateName, TemplateVersion,
 };
+use piaule::sys::{fdpass, pty};
 use piaule::wire::attach::Enter;
 use piaule::wire::{Caller, Command, Fault, FaultKind, JobEvent, Reply, StepView};
 use tokio::sync::{broadcast, mpsc};
@@ -85,6 +86,15 @@ struct Core {
     terminal: Mutex<Option<OwnedFd>>,
 }
 
+/// A terminal of the room's own, whose master goes over the socket.
+fn terminal_for(socket: &OwnedFd) -> Vec<OwnedFd> {
+    let master = pty::open_master().expect("a master");
+    let slave = pty::open_slave(master.as_fd()).expect("its slave");
+    fdpass::send(socket.as_fd(), b"t", &[master.as_fd()]).expect("sent");
+    assert!(fdpass::receive(socket.as_fd(), 1).expect("waited").is_none());
+    vec![slave]
+}
+
 impl AdminService for Core {
     fn command(&self, caller: Caller, command: Command) -> Answer<'_, Reply> {
         Box::pin(self.handler.handle(caller, None, command))
@@ -107,6 +117,7 @@ impl AdminService for Core {
                 command.args(&words[1..]);
                 command
             };
+            let fds = if enter.tty { terminal_for(&fds[0]) } else { fds };
             let mut fds = fds.into_iter();
             let first = fds.next().expect("a descriptor");
             let mut next = || fds.next().or_else(|| first.try_clone().ok()).expect("a descriptor");

@@ -36,7 +36,7 @@ if (room && window.EventSource) {
   const label = room.querySelector("[data-label]");
   const said = room.querySelector("[data-said]");
   const used = room.querySelector("[data-used]");
-  const away = room.querySelector("[data-away]");
+  const away = document.querySelector("[data-away]");
   const progress = room.querySelector("[data-progress]");
   let shown = "";
   let last = progress.firstElementChild.dataset.said;

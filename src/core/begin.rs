@@ -78,8 +78,10 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
     let authority = Authority::open(&places.authority, &config.zone, Timestamp::now())?;
     write(&places.ca, authority.ca_pem().as_bytes())?;
     let doors = open_doors(&config, &places, &mut kept).await?;
-    let notify = kept.remove(notify::STORED_AS).into_iter().next();
-    let notify = Notify::open(&places.notify, notify).map_err(|source| CoreError::Io {
+    let stored = kept.remove(notify::STORED_AS).into_iter().next();
+    // Rooms that run hold the stored socket; a new one they have never seen.
+    let heard = stored.is_some();
+    let notify = Notify::open(&places.notify, stored).map_err(|source| CoreError::Io {
         doing: "open",
         path: places.notify.clone(),
         source,
@@ -110,15 +112,16 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
         live: Arc::clone(&live),
         builder: Arc::clone(&builder),
         keeper: Arc::clone(&keeper),
-        cgroups,
+        cgroups: cgroups.clone(),
         pool,
         warnings: warnings(),
     };
     let handler = Handler::new(store.clone(), Arc::new(living), handler_settings(&config));
     tokio::spawn(Arc::clone(&keeper).keep(Arc::new(FrontDesk(handler.clone())), ledger.sender()));
-    tokio::spawn(hear(notify, Arc::clone(&live)));
     builder.begin().await?;
-    reconciler.begin(consoles(&mut kept)).await?;
+    reconciler.begin(consoles(&mut kept), heard).await?;
+    // Once rooms are adopted: what one of them said meanwhile waits in the socket.
+    tokio::spawn(hear(notify, Arc::clone(&live), cgroups));
     let desk = AdminDesk {
         handler,
         store: store.clone(),
@@ -240,11 +243,15 @@ fn consoles(kept: &mut Kept) -> Vec<(RoomId, std::os::fd::OwnedFd)> {
         .collect()
 }
 
-async fn hear(notify: Notify, live: Arc<Live>) {
+async fn hear(notify: Notify, live: Arc<Live>, cgroups: Cgroups) {
     loop {
         match notify.ready().await {
             Ok(pid) => {
-                live.said_ready(pid);
+                let Some(room) = live.room_of(pid) else { continue };
+                if let Err(error) = cgroups.mark_ready(room, pid) {
+                    tracing::warn!(%room, %error, "a next core would wait for the room again");
+                }
+                live.said_ready(room);
             }
             Err(error) => {
                 tracing::error!(%error, "the rooms' inits cannot be heard");

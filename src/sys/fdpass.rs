@@ -88,7 +88,7 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 const FROZEN: SealFlag =
     SealFlag::F_SEAL_WRITE.union(SealFlag::F_SEAL_SHRINK).union(SealFlag::F_SEAL_GROW);
 
-/// A memfd that holds `bytes` and cannot change any more (memfd_create(2), `F_ADD_SEALS`).
+/// A memfd that holds `bytes`, to be read from the beginning, and cannot change any more (memfd_create(2), `F_ADD_SEALS`).
 ///
 /// # Errors
 /// What the kernel says of the making, writing or sealing.
@@ -96,6 +96,7 @@ pub fn sealed_memfd(bytes: &[u8]) -> io::Result<OwnedFd> {
     let memfd = memfd_create("frame", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     let mut file = File::from(memfd);
     file.write_all(bytes)?;
+    file.rewind()?;
     fcntl(file.as_fd(), FcntlArg::F_ADD_SEALS(FROZEN))?;
     Ok(file.into())
 }

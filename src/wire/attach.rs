@@ -43,8 +43,9 @@ pub enum Attach {
     TemplateImport { name: TemplateName },
 }
 
-/// A command to run in a room. Its three descriptors are standard input, output and error; one
-/// alone is a terminal and stands for all three.
+/// A command to run in a room. Its three descriptors are standard input, output and error. One
+/// alone is a Unix socket: the command gets a terminal of the room's own, whose master comes over
+/// it with one byte, and begins when the other end closes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enter {
@@ -55,7 +56,7 @@ pub struct Enter {
     /// `TERM` in the room.
     #[serde(default)]
     pub term: Option<Term>,
-    /// Whether the descriptor is a terminal, to become the command's controlling one.
+    /// Whether the command gets a terminal.
     #[serde(default)]
     pub tty: bool,
 }
@@ -169,6 +170,15 @@ pub fn answer(stream: &BlockingStream) -> io::Result<(Attached, Vec<OwnedFd>)> {
         line.push((read > 0).then(|| (bytes[..read].to_vec(), Vec::new())))?;
     }
     line.parse(0)
+}
+
+/// The master of the terminal that a command got, from the socket sent with [`Enter`]; `None`
+/// when there was none and core's answer says why.
+///
+/// # Errors
+/// What recvmsg(2) says.
+pub fn terminal(socket: &BlockingStream) -> io::Result<Option<OwnedFd>> {
+    Ok(fdpass::receive(socket.as_fd(), 1)?.and_then(|(_, mut fds)| fds.pop()))
 }
 
 /// The first byte of a connection, left where it is; `None` at its end.

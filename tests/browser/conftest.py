@@ -42,9 +42,9 @@ def chromium(house):
 class Student:
     """Someone with an account, a key, and a browser that looks like this."""
 
-    def __init__(self, house, chromium, look):
-        self.number = next(numbers)
-        self.login, self.room = f"ada{self.number}", f"blog{self.number}"
+    def __init__(self, house, chromium, look, login=None, room=None):
+        number = next(numbers)
+        self.login, self.room = login or f"ada{number}", room or f"blog{number}"
         self.key = house.make_key(self.login)
         house.make_account(self.login, PASSWORD)
         self.house, self.look, self.complaints = house, look, []
@@ -93,11 +93,13 @@ def student(house, chromium):
     """Makes students; closes their browsers and removes their rooms."""
     made = []
 
-    def make(look):
-        made.append(Student(house, chromium, look))
+    def make(look, **names):
+        made.append(Student(house, chromium, look, **names))
         return made[-1]
 
     yield make
+    if not house.manager.is_running():
+        house.start_core()
     for one in made:
         one.context.close()
         for room in house.piaule("account", "show", one.login)["account"]["rooms"]:

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 
+from manager import Manager
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("PIAULE_BIN", ROOT / "target/debug/piaule")
 TEMPLATES = pathlib.Path("/var/cache/piaule/templates")
@@ -45,7 +47,8 @@ class House:
         self.folder.chmod(0o755)
         self.config, self.log = self.folder / "piaule.toml", self.folder / "core.log"
         self.client = [str(BINARY), "--socket", str(self.folder / "run/piaule.sock")]
-        self.core = None
+        command = [*self.enter(self.host), BINARY, "core", "--config", self.config]
+        self.manager = Manager(self.folder, [str(word) for word in command])
         self.cleanup = contextlib.ExitStack()
 
     def __enter__(self):
@@ -60,9 +63,7 @@ class House:
         return self
 
     def __exit__(self, *_):
-        if self.core:
-            self.core.terminate()
-            self.core.wait(PATIENCE)
+        self.manager.close()
         self.cleanup.close()
         run("rm", "--recursive", "--force", "--one-file-system", self.folder)
 
@@ -106,20 +107,16 @@ class House:
         return json.loads(text) if text.strip() else None
 
     def start_core(self):
-        command = [*self.enter(self.host), str(BINARY), "core", "--config", str(self.config)]
-        with self.log.open("a") as log:
-            self.core = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.manager.start()
         until("the daemon", self.is_open)
 
     def is_open(self):
-        assert self.core.poll() is None, f"the daemon ended: {self.log.read_text()[-2000:]}"
+        assert self.manager.is_running(), f"the daemon ended: {self.log.read_text()[-2000:]}"
         asked = subprocess.run([*self.client, "status"], capture_output=True)
         return asked.returncode == 0 and self.front_pid()
 
     def kill_core(self):
-        self.core.kill()
-        self.core.wait()
+        self.manager.end()
 
     def front_pid(self):
         """The pid of the front that serves; 0 when none does."""

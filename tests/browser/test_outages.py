@@ -83,6 +83,18 @@ def test_a_room_switched_off_from_inside_is_seen(student, house):
     assert "stopped" in str(house.piaule("show", ada.room))
 
 
+def test_a_room_destroyed_meanwhile_is_said(student, house):
+    for look in (Look(), Look("phone", "en", "dark")):
+        ada = with_room(student, look)
+        house.piaule("destroy", ada.room, "--yes")
+        ada.page.locator(".room[data-state=gone]").wait_for()
+        assert ada.page.locator(".actions button:visible, #ssh:visible").count() == 0
+        ada.shoot("d-gone")
+        ada.page.locator(".progress a.button").click()
+        ada.page.wait_for_url(f"{PANEL}/new-room")
+        assert not ada.complaints, ada.complaints
+
+
 def test_a_session_ended_elsewhere_leads_to_the_door(student, house):
     ada = with_room(student)
     house.piaule("account", "password", ada.login, "--password-stdin", said="une autre longue phrase\n")

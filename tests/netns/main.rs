@@ -8,8 +8,8 @@
 mod crash;
 mod desk;
 mod house;
-mod leases;
 mod kill;
+mod leases;
 mod life;
 mod limits;
 mod refusals;

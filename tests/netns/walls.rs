@@ -55,6 +55,27 @@ fn rooms_meet_through_public_doors_only() {
 }
 
 #[test]
+fn the_gateway_does_not_pass_frames_between_rooms() {
+    let house = House::shared();
+    let (kay, lou) = (house.room("kay"), house.room("lou"));
+    let listen = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 9, \
+                  Proto => 'udp'); $| = 1; print STDOUT $m while $s->recv($m, 99)";
+    let log = "--property=StandardOutput=truncate:/run/heard";
+    lou.enter(&["systemd-run", "--quiet", "--unit=heard", log, "perl", "-e", listen]).ok();
+    let (from, to, mac) = (kay.address.to_string(), lou.address.to_string(), house.gateway_mac());
+    // What a neighbour entry of one's own for a room at the gateway would send.
+    let hop = ["perl", "-e", FORGE_FRAME, &from, &to, "9", "hairpin", &kay.mac, &mac];
+    until("what the host sends arrives", || {
+        kay.enter(&hop).ok();
+        let line = format!("echo -n host > /dev/udp/{to}/9");
+        house.on_host(&["bash", "-c", &line]).ok();
+        let heard = lou.enter(&["cat", "/run/heard"]).out;
+        assert!(!heard.contains("hairpin"), "{heard}");
+        heard.contains("hosthost").then_some(())
+    });
+}
+
+#[test]
 fn rooms_find_each_other_by_name() {
     let house = House::shared();
     let (eve, fay) = (house.room("eve"), house.room("fay"));

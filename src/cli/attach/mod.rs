@@ -2,7 +2,7 @@
 //! `import`.
 //!
 //! ```text
-//! enter at a terminal   our terminal ⇄ relay ⇄ a pty of its own ── the room's command
+//! enter at a terminal   our terminal ⇄ relay ⇄ a terminal of the room ── its command
 //! enter without one     standard input, output, error ⇄ relay ⇄ three pipes ── the command
 //! console               our terminal ⇄ relay ⇄ what core hands out
 //! ```
@@ -69,11 +69,17 @@ fn enter(client: &Client, name: RoomName, command: Vec<String>) -> anyhow::Resul
 }
 
 fn enter_at_terminal(client: &Client, request: &Attach) -> anyhow::Result<u8> {
+    let (ours, rooms) = UnixStream::pair()?;
+    let core = ask(client, request, &[rooms.as_fd()])?;
+    // What is not held by the room any more ends without a terminal; then core says why.
+    drop(rooms);
+    let Some(master) = attach::terminal(&ours)? else {
+        return finish(Ended::Answer(answer(&core)?.0));
+    };
     let signals = Signals::catch()?;
-    let (master, slave) = terminal::pty_like(io::stdin().as_fd())?;
-    let core = ask(client, request, &[slave.as_fd()])?;
-    // The master tells the end of the output only once nobody but the room holds the slave.
-    drop(slave);
+    terminal::make_like(master.as_fd(), io::stdin().as_fd())?;
+    // The command begins.
+    drop(ours);
     let raw = RawTerminal::enter(io::stdin().as_fd())?;
     let (input, output) = (own(io::stdin().as_fd())?, own(io::stdout().as_fd())?);
     let relay = Relay {

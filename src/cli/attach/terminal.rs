@@ -1,6 +1,6 @@
 //! Our terminal, the room's, and the signals that concern them.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -32,14 +32,18 @@ impl Drop for RawTerminal {
     }
 }
 
-/// A new pty with the modes and the size of `terminal`: its master, that does not block, and its
-/// slave.
-pub(super) fn pty_like(terminal: BorrowedFd<'_>) -> io::Result<(OwnedFd, OwnedFd)> {
-    let modes = nix::sys::termios::tcgetattr(terminal)?;
-    let pty = nix::pty::openpty(None, &modes)?;
-    follow_size(terminal, pty.master.as_fd());
-    set_nonblocking(pty.master.as_fd())?;
-    Ok((pty.master, pty.slave))
+/// Gives a room's terminal, by its master, the modes and the size of `terminal`, and makes the
+/// master non-blocking.
+///
+/// # Errors
+/// `InvalidData` for what is no terminal: a room may have put anything in the place of its own.
+pub(super) fn make_like(master: BorrowedFd<'_>, terminal: BorrowedFd<'_>) -> io::Result<()> {
+    if !master.is_terminal() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the room gave no terminal"));
+    }
+    tcsetattr(master, OptionalActions::Now, &tcgetattr(terminal)?)?;
+    follow_size(terminal, master);
+    set_nonblocking(master)
 }
 
 /// Gives one terminal the size of another. A console that is no terminal stays as it is.

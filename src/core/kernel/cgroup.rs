@@ -18,6 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cgroups_rs::fs::cpu::CpuController;
 use cgroups_rs::fs::hierarchies;
@@ -35,8 +36,12 @@ const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 const V2_ROOTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// The period a cpu quota is counted over, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
+/// How long processes that are no longer listed may take to end.
+const ENDING: Duration = Duration::from_secs(2);
 /// Where a branch says whose it is (xattr(7)): the house's state folder.
 const OWNER: &str = "trusted.piaule";
+/// Where a room's cgroup says which pid 1 of it has been ready.
+const READY: &str = "trusted.piaule.ready";
 
 /// What could not be done to a room's cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +168,30 @@ impl Cgroups {
             remove_tree(house).map_err(at("remove", house))?;
         }
         Ok(())
+    }
+
+    /// Notes that a room's pid 1 said it is ready: it says so once, perhaps to a core that ends
+    /// before the next one needs to know.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn mark_ready(&self, room: RoomId, pid: i32) -> Result<(), CgroupError> {
+        let path = self.unified.join(room.to_string());
+        let mark = || {
+            let directory = File::open(&path)?;
+            fsetxattr(&directory, READY, pid.to_string().as_bytes(), XattrFlags::empty())?;
+            Ok(())
+        };
+        mark().map_err(at("mark", &path))
+    }
+
+    /// Whether a room's pid 1 has said that it is ready.
+    #[must_use]
+    pub fn is_ready(&self, room: RoomId, pid: i32) -> bool {
+        let mut value = [0; 16];
+        File::open(self.unified.join(room.to_string()))
+            .and_then(|directory| Ok(fgetxattr(&directory, READY, &mut value)?))
+            .is_ok_and(|length| value[..length] == *pid.to_string().as_bytes())
     }
 
     /// The rooms that have a cgroup.
@@ -323,11 +352,20 @@ fn remove_below(path: &Path) -> io::Result<()> {
     subdirectories(path).iter().try_for_each(|below| remove_tree(below))
 }
 
-/// Removes a cgroup and those below it; it may not be there.
+/// Removes a cgroup and those below it; it may not be there. Processes that are ending are no
+/// longer listed, yet keep it busy for an instant.
 fn remove_tree(path: &Path) -> io::Result<()> {
     remove_below(path)?;
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == io::ErrorKind::ResourceBusy && begun.elapsed() < ENDING =>
+            {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            other => return other,
+        }
     }
 }

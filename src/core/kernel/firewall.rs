@@ -17,11 +17,11 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::link::GATEWAY;
 use crate::model::{MacAddr, Protocol, PublicPort, RoomNetwork, RoomPort};
+use crate::sys::fdpass::sealed_memfd;
 
 /// What could not be done to the tables.
 #[derive(Debug, thiserror::Error)]
@@ -168,18 +168,16 @@ pub async fn remove() -> Result<(), FirewallError> {
 }
 
 async fn run(text: &str) -> Result<(), FirewallError> {
-    let mut child = Command::new("nft")
+    // Not by a pipe: if core ended between two writes, nft would apply the first half.
+    let text = sealed_memfd(text.as_bytes()).map_err(FirewallError::Run)?;
+    let child = Command::new("nft")
         .args(["-f", "-"])
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(text))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(FirewallError::Run)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A refusal before the end of the text shows in the status.
-        let _ = stdin.write_all(text.as_bytes()).await;
-    }
     let output = child.wait_with_output().await.map_err(FirewallError::Run)?;
     if output.status.success() {
         Ok(())

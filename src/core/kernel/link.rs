@@ -5,6 +5,7 @@
 //! neighbour entries say where each room's address is: nobody can claim it by ARP, and the first
 //! packet to a room does not wait a second for an answer.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,6 +13,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use futures_util::TryStreamExt;
 use netlink_packet_route::link::LinkMessage;
 use rtnetlink::packet_route::link::LinkAttribute;
+use rtnetlink::packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use rtnetlink::packet_route::route::RouteAttribute;
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
@@ -166,6 +170,20 @@ impl Links {
         }
     }
 
+    /// The pins that are there, by whatever core they were made.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked.
+    pub async fn pins(&self, gateway: u32) -> Result<BTreeMap<Ipv4Addr, MacAddr>, LinkError> {
+        let neighbours = self.handle.neighbours().get().execute().try_collect::<Vec<_>>().await;
+        let neighbours = neighbours.map_err(on("read the neighbours of", GATEWAY))?;
+        let pinned = neighbours.iter().filter(|neighbour| {
+            neighbour.header.ifindex == gateway
+                && neighbour.header.state == NeighbourState::Permanent
+        });
+        Ok(pinned.filter_map(pin_of).collect())
+    }
+
     /// The interface of the default route.
     ///
     /// # Errors
@@ -195,6 +213,19 @@ impl Links {
             })
             .ok_or(LinkError::NoUplink)
     }
+}
+
+fn pin_of(neighbour: &NeighbourMessage) -> Option<(Ipv4Addr, MacAddr)> {
+    let attributes = &neighbour.attributes;
+    let address = attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
+        _ => None,
+    })?;
+    let mac = attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::LinkLayerAddress(mac) => mac.as_slice().try_into().ok(),
+        _ => None,
+    })?;
+    Some((address, MacAddr(mac)))
 }
 
 /// Whether a link forwards IPv4 (`net.ipv4.conf.LINK.forwarding`).

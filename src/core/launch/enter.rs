@@ -13,7 +13,7 @@ use super::order::Inside;
 use super::start::{PATH, become_root, execute};
 use super::{Enter, Report, StageError, WriteKeys, confine, doing, personal};
 use crate::sys::clone::{self, Side};
-use crate::sys::pty;
+use crate::sys::{fdpass, pty};
 use crate::wire::channel::Channel;
 
 /// The exit status of a command that could not be executed, as in the shell.
@@ -89,18 +89,33 @@ fn join_mounts(init: &OwnedFd) -> Result<(), StageError> {
     setns(init.as_fd(), CloneFlags::CLONE_NEWNS).map_err(doing("join the room's mounts"))
 }
 
-/// Puts one terminal, or three pipes, in the place of stdin, stdout and stderr.
+/// Puts three pipes, or a terminal of the room, in the place of stdin, stdout and stderr.
 fn attach(fds: &[OwnedFd]) -> Result<(), StageError> {
     setsid().map_err(doing("begin a session"))?;
-    let terminal = fds.len() == 1;
-    let mut fds = fds.iter().cycle();
-    let mut next = || fds.next().ok_or(rustix::io::Errno::BADF);
-    let (stdin, stdout, stderr) = next()
-        .and_then(|stdin| Ok((stdin, next()?, next()?)))
-        .map_err(doing("take the descriptors"))?;
-    if terminal {
-        pty::take_controlling(stdin.as_fd()).map_err(doing("take the terminal"))?;
+    match fds {
+        [stdin, stdout, stderr] => take(stdin, stdout, stderr),
+        [to_whom] => {
+            let terminal = open_terminal(to_whom)?;
+            pty::take_controlling(terminal.as_fd()).map_err(doing("take the terminal"))?;
+            take(&terminal, &terminal, &terminal)
+        }
+        _ => Err(doing("take the descriptors")(std::io::Error::from(rustix::io::Errno::BADF))),
     }
+}
+
+/// Opens a terminal in the room, so that it has a name there (ttyname(3)), and sends its master
+/// over a socket to whoever entered. Gives the slave.
+fn open_terminal(to_whom: &OwnedFd) -> Result<OwnedFd, StageError> {
+    let master = pty::open_master().map_err(doing("open a terminal in the room"))?;
+    let slave = pty::open_slave(master.as_fd()).map_err(doing("open a terminal in the room"))?;
+    fdpass::send(to_whom.as_fd(), b"t", &[master.as_fd()])
+        .map_err(doing("hand the terminal over"))?;
+    // The other end closes once the terminal has the size and the modes it is to have.
+    fdpass::receive(to_whom.as_fd(), 1).map_err(doing("wait for the terminal"))?;
+    Ok(slave)
+}
+
+fn take(stdin: &OwnedFd, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<(), StageError> {
     nix::unistd::dup2_stdin(stdin).map_err(doing("take stdin"))?;
     nix::unistd::dup2_stdout(stdout).map_err(doing("take stdout"))?;
     nix::unistd::dup2_stderr(stderr).map_err(doing("take stderr"))

@@ -42,6 +42,8 @@ pub use run::LaunchError;
 
 use std::os::fd::OwnedFd;
 
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+
 use crate::wire::channel::Channel;
 
 /// What a stage could not do, for the report.
@@ -68,10 +70,14 @@ impl StageError {
 /// outlived it would bring up a room beside the one the next core starts. A core that ended
 /// before this took hold is found out by the channel, which remembers who made it.
 fn die_with_core(channel: &OwnedFd) -> Result<(), StageError> {
-    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(doing("die with core"))?;
     let core = rustix::net::sockopt::socket_peercred(channel).map_err(doing("look at core"))?.pid;
-    if getppid() == Some(core) {
+    die_with(Some(core))
+}
+
+/// Makes the kernel kill this process when its parent, which should be that one, ends.
+fn die_with(parent: Option<Pid>) -> Result<(), StageError> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(doing("die with core"))?;
+    if getppid() == parent {
         Ok(())
     } else {
         Err(doing("begin")(std::io::Error::other("core is gone")))

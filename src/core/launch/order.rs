@@ -12,7 +12,8 @@ use crate::model::{MacAddr, RoomName, UidRange};
 pub enum Order {
     /// Bring a room up. Descriptors: the cgroup v2 directory, the console's slave.
     Start(Box<Start>),
-    /// Run a command inside. Descriptors: a terminal, or stdin, stdout and stderr.
+    /// Run a command inside. Descriptors: a socket for the master of its terminal, or stdin,
+    /// stdout and stderr.
     Enter(Enter),
     /// Replace the keys the house manages inside a running room.
     WriteKeys(WriteKeys),

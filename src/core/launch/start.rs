@@ -13,7 +13,7 @@ use nix::unistd::{Gid, Uid, execve, setgroups, sethostname, setresgid, setresuid
 use seccompiler::BpfProgram;
 
 use super::devices::{self, Devices};
-use super::{Report, StageError, Start, confine, doing, layers, network, personal, tree};
+use super::{Report, StageError, Start, confine, die_with, doing, layers, network, personal, tree};
 use crate::sys::clone::{self, Side};
 use crate::sys::pty;
 use crate::wire::channel::Channel;
@@ -69,7 +69,10 @@ pub fn run(order: &Start, fds: Vec<OwnedFd>, channel: &Channel) -> Result<(), St
 /// namespaces, keys) is then counted per room, not for root as a whole.
 fn clone_child(order: &Start, cgroup: &OwnedFd) -> Result<Side, StageError> {
     let raised = caps::read(None, CapSet::Permitted).map_err(capability("read"))?;
+    let core = rustix::process::getppid();
     clone::set_effective_uid(order.uids.base()).map_err(doing("become the room's root"))?;
+    // Another uid lifts it (prctl(2)). Once there is an init, the next core finds that one.
+    die_with(core)?;
     caps::set(None, CapSet::Effective, &raised).map_err(capability("raise"))?;
     let side = clone::clone_sibling(NAMESPACES, Some(cgroup.as_fd()))
         .map_err(doing("clone into new namespaces"))?;

@@ -30,13 +30,8 @@ pub struct Border {
     links: Links,
     network: RoomNetwork,
     public_address: Ipv4Addr,
-    placed: Mutex<Placed>,
-}
-
-#[derive(Default)]
-struct Placed {
-    generation: Option<u64>,
-    pins: BTreeMap<Ipv4Addr, MacAddr>,
+    /// The generation that is in place.
+    placed: Mutex<Option<u64>>,
 }
 
 impl Border {
@@ -48,7 +43,7 @@ impl Border {
     pub async fn settle(&self) -> Result<(), BorderError> {
         let mut placed = self.placed.lock().await;
         let generation = self.store.generation().await?;
-        if placed.generation == Some(generation) {
+        if *placed == Some(generation) {
             return Ok(());
         }
         let members: Vec<Member> = self.store.rooms().await?.iter().filter_map(member).collect();
@@ -57,19 +52,18 @@ impl Border {
             Rules { network: self.network.clone(), public_address: self.public_address, members };
         tokio::try_join!(
             async { firewall::replace(&rules).await.map_err(BorderError::from) },
-            async { self.pin(&placed.pins, &pins).await.map_err(BorderError::from) }
+            async { self.pin(&pins).await.map_err(BorderError::from) }
         )?;
-        *placed = Placed { generation: Some(generation), pins };
+        *placed = Some(generation);
         Ok(())
     }
 
-    async fn pin(
-        &self,
-        before: &BTreeMap<Ipv4Addr, MacAddr>,
-        after: &BTreeMap<Ipv4Addr, MacAddr>,
-    ) -> Result<(), LinkError> {
+    /// What is pinned is read from the kernel: an earlier core, or a settling that failed halfway,
+    /// may have pinned rooms that are no more.
+    async fn pin(&self, after: &BTreeMap<Ipv4Addr, MacAddr>) -> Result<(), LinkError> {
         let gateway = self.links.index(link::GATEWAY).await?;
         let gateway = gateway.ok_or_else(|| LinkError::Missing(link::GATEWAY.to_owned()))?;
+        let before = self.links.pins(gateway).await?;
         for (address, mac) in
             after.iter().filter(|(address, mac)| before.get(*address) != Some(*mac))
         {

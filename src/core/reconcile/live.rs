@@ -67,18 +67,16 @@ impl Live {
         });
     }
 
-    /// The pid 1 with that pid said it is ready.
-    pub fn said_ready(&self, pid: i32) -> Option<RoomId> {
-        let room = {
-            let mut residents = self.lock();
-            let (room, resident) = residents.iter_mut().find(|(_, resident)| {
-                resident.init.as_ref().is_some_and(|init| init.pid() == pid)
-            })?;
-            resident.ready = true;
-            *room
-        };
-        self.changed.send_modify(|count| *count += 1);
-        Some(room)
+    /// The room whose pid 1 has that pid.
+    pub fn room_of(&self, pid: i32) -> Option<RoomId> {
+        let is_its =
+            |resident: &Resident| resident.init.as_ref().is_some_and(|init| init.pid() == pid);
+        self.lock().iter().find(|(_, resident)| is_its(resident)).map(|(room, _)| *room)
+    }
+
+    /// A room's pid 1 said it is ready.
+    pub fn said_ready(&self, room: RoomId) {
+        self.change(room, |resident| resident.ready = resident.init.is_some());
     }
 
     /// A room's pid 1 ended; says whether it was being stopped.
@@ -168,8 +166,9 @@ mod tests {
         let init = Process::new(42, null.into());
         live.began(room, init, false);
         assert_eq!(live.phase(room), Phase::Starting);
-        assert_eq!(live.said_ready(7), None);
-        assert_eq!(live.said_ready(42), Some(room));
+        assert_eq!(live.room_of(7), None);
+        assert_eq!(live.room_of(42), Some(room));
+        live.said_ready(room);
         assert_eq!(live.phase(room), Phase::Running);
         live.stopping(room);
         assert_eq!(live.phase(room), Phase::Stopping);

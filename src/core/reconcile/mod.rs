@@ -105,13 +105,15 @@ impl Reconciler {
     }
 
     /// Takes up the rooms as the last core left them: adopts those that run, then wakes all.
-    /// What runs or lies there without a row is removed.
+    /// What runs or lies there without a row is removed. Rooms that are still to say that they are
+    /// ready are waited for only if they can be `heard`; else they have had their time.
     ///
     /// # Errors
     /// When the store or the border fails: nothing could be right then.
     pub async fn begin(
         &self,
         consoles: Vec<(RoomId, std::os::fd::OwnedFd)>,
+        heard: bool,
     ) -> Result<(), StepError> {
         let rooms = self.store.rooms().await?;
         for (room, master) in consoles {
@@ -123,8 +125,8 @@ impl Reconciler {
         for room in &rooms {
             if let Some(init) = observe::find_init(room.id, &self.cgroups) {
                 tracing::info!(room = %room.name, pid = init.pid(), "adopted");
-                // What it said to an earlier core is not known; it has had its time.
-                self.watch(room.id, init, true);
+                let ready = !heard || self.cgroups.is_ready(room.id, init.pid());
+                self.watch(room.id, init, ready);
             }
         }
         for room in rooms.iter().filter(|room| self.pool.has_layer(room.id)) {

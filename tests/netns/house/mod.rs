@@ -138,16 +138,6 @@ impl House {
         program::run(self.place.internet.enter(words), b"")
     }
 
-    /// The same, to be started by the test.
-    pub fn internet_command(&self, words: &[&str]) -> Command {
-        self.place.internet.enter(words)
-    }
-
-    /// A command on the host's side, to be started by the test.
-    pub fn host_command(&self, words: &[&str]) -> Command {
-        self.place.host.enter(words)
-    }
-
     /// The name of the cgroup that holds its rooms.
     pub fn cgroup(&self) -> &str {
         &self.place.cgroup

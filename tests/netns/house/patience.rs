@@ -12,15 +12,16 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, look)
 }
 
-/// Looks until there is something, at most for this long.
+/// Looks until there is something, at most for this long; a look that takes longer is late.
 #[track_caller]
 pub fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
-        if let Some(found) = look() {
+        let found = look();
+        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
+        if let Some(found) = found {
             return found;
         }
-        assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
         thread::park_timeout(Duration::from_millis(5));
     }
 }

@@ -1,14 +1,17 @@
 //! Core is killed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::job::Job;
 use super::traces::Traces;
 use super::{NAME, Scene};
-use crate::house::patience::{until, within};
+use crate::house::patience::{PATIENCE, until, within};
 use crate::house::picture::Picture;
 
 /// When core is killed.
@@ -25,7 +28,7 @@ type Caught = (bool, Traces);
 
 impl Scene {
     /// Sends a command and kills core then; the job's number, and what was caught.
-    fn kill_core(&mut self, moment: Moment, command: &Value) -> (u64, Caught) {
+    fn kill_core(&self, moment: Moment, command: &Value) -> (u64, Caught) {
         let mut job = Job::accept(&self.house, command);
         let unfinished = match moment {
             Moment::After(step) => job.after(step),
@@ -43,7 +46,7 @@ impl Scene {
     }
 
     /// A creation during which core is killed, to its good end and to the room's.
-    fn survive_creation(&mut self, moment: Moment, before: &Picture) -> Caught {
+    fn survive_creation(&self, moment: Moment, before: &Picture) -> Caught {
         let creation = self.creation();
         let (job, caught) = self.kill_core(moment, &creation);
         self.revive();
@@ -57,7 +60,7 @@ impl Scene {
 
 #[test]
 fn a_creation_goes_on_after_each_step() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     for step in ["publish", "network", "layer", "launch"] {
         let (unfinished, _) = scene.survive_creation(Moment::After(step), &before);
@@ -68,7 +71,7 @@ fn a_creation_goes_on_after_each_step() {
 
 #[test]
 fn a_creation_goes_on_from_any_instant() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     let caught: BTreeSet<Caught> =
         (0..=120).step_by(6).map(|at| scene.survive_creation(Moment::At(at), &before)).collect();
@@ -77,8 +80,46 @@ fn a_creation_goes_on_from_any_instant() {
 }
 
 #[test]
+fn a_stage_does_not_outlive_its_core() {
+    let scene = Scene::open();
+    let before = scene.house.picture();
+    for _ in 0..4 {
+        let core = scene.house.core();
+        let held = std::thread::spawn(move || hold_stage(core));
+        let job = Job::accept(&scene.house, &scene.creation());
+        let stage = held.join().expect("a stage is held");
+        scene.house.manager.kill();
+        scene.revive();
+        // One that core's end did not kill goes on now, beside the next core's.
+        let _ = kill(stage, Signal::SIGCONT);
+        scene.await_done(job.id, "ready");
+        scene.is_whole();
+        scene.remove();
+        scene.house.is_again(&before);
+    }
+}
+
+/// Stops the next stage of core's in the middle of its work; its pid.
+fn hold_stage(core: i32) -> Pid {
+    within(PATIENCE, "a stage", || {
+        let tasks = fs::read_dir(format!("/proc/{core}/task")).ok()?.flatten();
+        let children =
+            tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        let children: Vec<i32> = children
+            .flat_map(|text| text.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        let is_stage = |pid: &i32| {
+            fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.starts_with(b"piaule-stage\0"))
+        };
+        let stage = Pid::from_raw(children.into_iter().find(is_stage)?);
+        kill(stage, Signal::SIGSTOP).ok().map(|()| stage)
+    })
+}
+
+#[test]
 fn a_destruction_goes_on_from_any_instant() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     let command = json!({ "room_destroy": { "name": NAME } });
     let steps = ["publish", "stop", "release", "erase", "network", "forget"].map(Moment::After);
@@ -95,7 +136,7 @@ fn a_destruction_goes_on_from_any_instant() {
 
 #[test]
 fn a_stop_goes_on_from_any_instant() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     scene.make();
     let command = json!({ "room_stop": { "name": NAME } });
     let steps = ["publish", "stop", "release", "network"].map(Moment::After);
@@ -112,12 +153,12 @@ fn a_stop_goes_on_from_any_instant() {
 
 #[test]
 fn a_key_is_added_all_the_same() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     scene.make();
     for (number, moment) in [0, 2, 4, 6, 8, 12, 16, 24, 32].map(Moment::At).into_iter().enumerate()
     {
         let key = scene.house.key(&format!("added-{number}"));
-        let text = std::fs::read_to_string(format!("{key}.pub")).expect("a key");
+        let text = fs::read_to_string(format!("{key}.pub")).expect("a key");
         let command = json!({ "key_add": { "name": NAME, "key": text.trim() } });
         let (job, _) = scene.kill_core(moment, &command);
         scene.revive();
@@ -129,7 +170,7 @@ fn a_key_is_added_all_the_same() {
 
 #[test]
 fn a_neighbour_notices_nothing() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let owner = scene.house.account("neighbour");
     let key = format!("{}.pub", scene.key);
     scene.house.piaule(&["create", "calm", "--owner", &owner, "--key", &key]).ok();

@@ -31,7 +31,7 @@ impl Scene {
 
 #[test]
 fn a_creation_goes_on_without_front() {
-    let mut scene = Scene::open();
+    let scene = Scene::open();
     let before = scene.house.picture();
     let steps = ["publish", "network", "layer", "launch", "ready"].map(Some);
     for step in std::iter::once(None).chain(steps) {

@@ -58,7 +58,7 @@ impl Scene {
     }
 
     /// Core comes again after its kill, with what its manager kept for it.
-    fn revive(&mut self) {
+    fn revive(&self) {
         self.house.manager.start();
     }
 

@@ -139,8 +139,8 @@ pub(in crate::front::panel) fn fragment(texts: &Texts, progress: &Progress<'_>) 
             @if let Some(problem) = problem(progress) {
                 p.alert { (sentence(texts, problem)) }
             }
-            @if state == Some(RoomState::Gone) && failed(progress) {
-                p { (texts.room.nothing_left) }
+            @if state == Some(RoomState::Gone) {
+                @if failed(progress) { p { (texts.room.nothing_left) } }
                 a.button href=(Page::NewRoom.path()) { (texts.rooms.create) }
             }
         }

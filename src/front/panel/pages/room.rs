@@ -18,9 +18,9 @@ pub(in crate::front::panel) fn page(visit: &Visit<'_>, room: &RoomView) -> Marku
     let progress = Progress::of(room);
     let here = Page::Room(room.name.clone());
     let main = html! {
+        (away(texts, &here))
         article.room data-state=[progress.state.map(RoomState::as_str)]
             data-events={ (here.path()) "/events" } {
-            (away(texts, &here))
             (head(visit, room, &progress))
             div.columns {
                 div {
