@@ -2,10 +2,10 @@
 # Prints what a house makes on a host and must take away again, one object a line: two pictures
 # of the same host differ by exactly what came or went in between.
 #
-#   INTERNET=NAMESPACE picture.sh FOLDER CGROUP [CORE]
+#   INTERNET=NAMESPACE BINARY=FILE picture.sh FOLDER CGROUP [CORE]
 #
 # FOLDER: where the house keeps its state and mounts its pool; CGROUP: what its rooms are below;
-# CORE: its daemon's pid, for what it holds open; NAMESPACE: the client's.
+# CORE: its daemon's pid, for what it holds open; NAMESPACE: the client's; FILE: the program.
 #
 # Everything in this network namespace is shown. Mounts, loop devices and processes are those that
 # bear the house's mark, since a desktop or another house makes its own at any time. What changes
@@ -42,7 +42,7 @@ marked() { grep --files-with-matches "$1" /proc/[0-9]*/"$2" | cut -d/ -f3; }
 neighbours() {
     local pid
     while read -r pid; do
-        [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] && echo "$pid"
+        [ "/proc/$pid/ns/net" -ef /proc/self/ns/net ] && [ "/proc/$pid/exe" -ef "$BINARY" ] && echo "$pid"
     done
 }
 

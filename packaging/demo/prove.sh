@@ -97,7 +97,7 @@ prove_destruction() {
     check "the host is as it was before the room, object by object" unchanged_since "$HOUSE/empty" "$CORE"
 }
 
-picture() { INTERNET=$INTERNET packaging/demo/picture.sh "$HOUSE" "$CGROUP" "$@"; }
+picture() { INTERNET=$INTERNET BINARY=$BINARY packaging/demo/picture.sh "$HOUSE" "$CGROUP" "$@"; }
 
 # Compares the host with a picture of before; what ends with a delay has ten seconds for it.
 unchanged_since() { # PICTURE [CORE]

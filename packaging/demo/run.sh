@@ -117,7 +117,6 @@ public_address = "$BOX"
 uplink = "$UPLINK"
 network = "192.168.200.0/22"
 public_ports = "20000-29999"
-resolvers = []
 state = "$HOUSE/state"
 run = "$HOUSE/run"
 pool = "$HOUSE/pool"
