@@ -17,6 +17,12 @@ pub struct OpenJob {
     pub done: Vec<String>,
 }
 
+impl OpenJob {
+    fn has_done(&self, step: Step) -> bool {
+        self.done.iter().any(|done| done == step.name())
+    }
+}
+
 /// What the kernel has of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Observed {
@@ -103,9 +109,8 @@ pub fn plan(desired: &Desired, seen: Observed) -> Vec<Step> {
 
 fn run(desired: &Desired, seen: Observed) -> Vec<Step> {
     let open = |kind| desired.jobs.iter().any(|job| job.kind == kind);
-    let restart = desired.jobs.iter().any(|job| {
-        job.kind == JobKind::Restart && !job.done.iter().any(|step| step == Step::Stop.name())
-    });
+    let restart =
+        desired.jobs.iter().any(|job| job.kind == JobKind::Restart && !job.has_done(Step::Stop));
     let halts = seen.running && restart;
     let launches = !seen.running || halts;
     let mut steps = Vec::new();
@@ -129,8 +134,12 @@ fn run(desired: &Desired, seen: Observed) -> Vec<Step> {
     } else if open(JobKind::Keys) {
         steps.push(Step::Keys);
     }
-    let waits = [JobKind::Create, JobKind::Start, JobKind::Restart].into_iter().any(open);
-    if launches || (waits && !seen.ready) {
+    // Recorded even when it is ready already: a creation's timeline ends with it.
+    let waits = desired.jobs.iter().any(|job| {
+        matches!(job.kind, JobKind::Create | JobKind::Start | JobKind::Restart)
+            && !job.has_done(Step::Ready)
+    });
+    if launches || waits {
         steps.push(Step::Ready);
     }
     steps
@@ -175,6 +184,7 @@ mod tests {
             // Killed after the layer, or after the launch.
             (Wanted::Running, &[JobKind::Create], LAYER, &[Publish, Network, Launch, Ready]),
             (Wanted::Running, &[JobKind::Create], BOOTING, &[Publish, Network, Ready]),
+            (Wanted::Running, &[JobKind::Create], UP, &[Publish, Network, Ready]),
             (Wanted::Running, &[], UP, &[]),
             // The room rebooted, or the host did.
             (Wanted::Running, &[], LAYER, &[Publish, Network, Launch, Ready]),
