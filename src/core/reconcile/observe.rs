@@ -13,7 +13,12 @@ use crate::model::RoomId;
 /// Reads a room's state from the kernel again.
 pub fn observe(room: RoomId, live: &Live, pool: &Pool, cgroups: &Cgroups) -> Observed {
     let running = live.init(room).is_some_and(|init| init.is_alive());
-    Observed { layer: pool.has_layer(room), running, ready: running && live.is_ready(room) }
+    Observed {
+        layer: pool.has_layer(room),
+        cgroup: cgroups.exists(room),
+        running,
+        ready: running && live.is_ready(room),
+    }
 }
 
 /// Finds a room's pid 1 among the processes of its cgroup: the one whose pid in the room's
