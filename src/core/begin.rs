@@ -243,20 +243,21 @@ fn consoles(kept: &mut Kept) -> Vec<(RoomId, std::os::fd::OwnedFd)> {
         .collect()
 }
 
+/// Hears the rooms' inits say that they are ready.
 async fn hear(notify: Notify, live: Arc<Live>, cgroups: Cgroups) {
     loop {
-        match notify.ready().await {
-            Ok(pid) => {
-                let Some(room) = live.room_of(pid) else { continue };
-                if let Err(error) = cgroups.mark_ready(room, pid) {
-                    tracing::warn!(%room, %error, "a next core would wait for the room again");
-                }
-                live.said_ready(room);
+        let heard = notify.ready().await;
+        if let Ok(pid) = heard
+            && let Some(room) = cgroups.room_of_init(pid)
+        {
+            if let Err(error) = cgroups.mark_ready(room, pid) {
+                tracing::warn!(%room, %error, "a next core would wait for the room again");
             }
-            Err(error) => {
-                tracing::error!(%error, "the rooms' inits cannot be heard");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+            live.said_ready(room);
+        }
+        if let Err(error) = heard.and_then(|_| notify.taken()) {
+            tracing::error!(%error, "the rooms' inits cannot be heard");
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 }

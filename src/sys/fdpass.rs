@@ -121,19 +121,33 @@ pub fn read_sealed_memfd(memfd: &OwnedFd, longest: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// What becomes of a datagram that is received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// It stays where it is, first in line (MSG_PEEK, recv(2)).
+    Peek,
+    /// It leaves the socket.
+    Take,
+}
+
 /// Receives one datagram of at most `longest` bytes, cut if longer, and the pid of its sender as
 /// the kernel knows it (SO_PASSCRED must be on). Descriptors that come along are closed.
 ///
 /// # Errors
 /// What recvmsg(2) says.
-pub fn receive_from(socket: BorrowedFd<'_>, longest: usize) -> io::Result<(Vec<u8>, Option<i32>)> {
+pub fn receive_from(
+    socket: BorrowedFd<'_>,
+    longest: usize,
+    taking: Taking,
+) -> io::Result<(Vec<u8>, Option<i32>)> {
     let mut bytes = vec![0; longest];
     let mut space = [MaybeUninit::uninit();
         rustix::cmsg_space!(ScmCredentials(1), ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut vectors = [IoSliceMut::new(&mut bytes)];
-    let received =
-        retry_on_intr(|| recvmsg(socket, &mut vectors, &mut control, RecvFlags::CMSG_CLOEXEC))?;
+    let peek = if taking == Taking::Peek { RecvFlags::PEEK } else { RecvFlags::empty() };
+    let flags = RecvFlags::CMSG_CLOEXEC | peek;
+    let received = retry_on_intr(|| recvmsg(socket, &mut vectors, &mut control, flags))?;
     let pid = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmCredentials(who) => Some(who.pid.as_raw_nonzero().get()),
         _ => None,

@@ -28,6 +28,7 @@ use cgroups_rs::fs::{Cgroup, MaxValue};
 
 use rustix::fs::{FlockOperation, XattrFlags, fgetxattr, flock, fsetxattr};
 
+use super::process::Process;
 use crate::model::{Limits, RoomId, UidRange};
 
 /// Controllers every room is held by.
@@ -170,6 +171,14 @@ impl Cgroups {
         Ok(())
     }
 
+    /// The room whose pid 1 the process `pid` is, by the cgroup it is in.
+    #[must_use]
+    pub fn room_of_init(&self, pid: i32) -> Option<RoomId> {
+        let process = Process::open(pid).filter(Process::is_init)?;
+        let text = fs::read_to_string(format!("/proc/{}/cgroup", process.pid())).ok()?;
+        room_in(&text, &self.house)
+    }
+
     /// Notes that a room's pid 1 said it is ready: it says so once, perhaps to a core that ends
     /// before the next one needs to know.
     ///
@@ -265,6 +274,12 @@ impl Cgroups {
     fn inner(&self, room: RoomId) -> PathBuf {
         self.unified.join(room.to_string()).join("room")
     }
+}
+
+/// The room that the v2 line of a /proc/PID/cgroup (cgroups(7)) is about.
+fn room_in(text: &str, house: &str) -> Option<RoomId> {
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    path.strip_prefix(house)?.strip_prefix('/')?.split('/').next()?.parse().ok()
 }
 
 /// Locks the house's branch and marks whose it is. Two houses on one branch would each take the
@@ -367,5 +382,20 @@ fn remove_tree(path: &Path) -> io::Result<()> {
             }
             other => return other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_in_the_room_its_cgroup_says() {
+        let hybrid = "4:memory:/piaule/7\n0::/piaule/7/room/init.scope\n";
+        assert_eq!(room_in(hybrid, "piaule"), Some(RoomId(7)));
+        assert_eq!(room_in("0::/piaule/7/room", "piaule"), Some(RoomId(7)));
+        assert_eq!(room_in(hybrid, "pia"), None);
+        assert_eq!(room_in("0::/user.slice\n", "piaule"), None);
+        assert_eq!(room_in("4:memory:/piaule/7\n", "piaule"), None);
     }
 }

@@ -14,7 +14,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::fdstore;
-use crate::sys::{fdpass, readiness};
+use crate::sys::fdpass::{self, Taking};
+use crate::sys::readiness;
 
 /// The name it is stored under.
 pub const STORED_AS: &str = "notify";
@@ -36,18 +37,29 @@ impl Notify {
         Ok(Self(readiness::watch(socket, Interest::READABLE)?))
     }
 
-    /// Waits for the next `READY=1`; gives the pid of whoever said it.
+    /// Waits for the next `READY=1`; gives the pid of whoever said it. The word stays in the
+    /// socket until it is [`taken`](Self::taken): a core that ends in between leaves it to the
+    /// next, since an init says it only once.
     ///
     /// # Errors
     /// What recvmsg(2) says.
     pub async fn ready(&self) -> io::Result<i32> {
         loop {
-            let receive = |fd: &OwnedFd| fdpass::receive_from(fd.as_fd(), LONGEST);
-            let (message, pid) = self.0.async_io(Interest::READABLE, receive).await?;
+            let look = |fd: &OwnedFd| fdpass::receive_from(fd.as_fd(), LONGEST, Taking::Peek);
+            let (message, pid) = self.0.async_io(Interest::READABLE, look).await?;
             if let Some(pid) = pid.filter(|_| says_ready(&message)) {
                 return Ok(pid);
             }
+            self.taken()?;
         }
+    }
+
+    /// Takes the word that was last heard out of the socket.
+    ///
+    /// # Errors
+    /// What recvmsg(2) says.
+    pub fn taken(&self) -> io::Result<()> {
+        fdpass::receive_from(self.0.get_ref().as_fd(), LONGEST, Taking::Take).map(drop)
     }
 }
 

@@ -67,13 +67,6 @@ impl Live {
         });
     }
 
-    /// The room whose pid 1 has that pid.
-    pub fn room_of(&self, pid: i32) -> Option<RoomId> {
-        let is_its =
-            |resident: &Resident| resident.init.as_ref().is_some_and(|init| init.pid() == pid);
-        self.lock().iter().find(|(_, resident)| is_its(resident)).map(|(room, _)| *room)
-    }
-
     /// A room's pid 1 said it is ready.
     pub fn said_ready(&self, room: RoomId) {
         self.change(room, |resident| resident.ready = resident.init.is_some());
@@ -166,8 +159,6 @@ mod tests {
         let init = Process::new(42, null.into());
         live.began(room, init, false);
         assert_eq!(live.phase(room), Phase::Starting);
-        assert_eq!(live.room_of(7), None);
-        assert_eq!(live.room_of(42), Some(room));
         live.said_ready(room);
         assert_eq!(live.phase(room), Phase::Running);
         live.stopping(room);

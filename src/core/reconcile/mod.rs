@@ -125,8 +125,7 @@ impl Reconciler {
         for room in &rooms {
             if let Some(init) = observe::find_init(room.id, &self.cgroups) {
                 tracing::info!(room = %room.name, pid = init.pid(), "adopted");
-                let ready = !heard || self.cgroups.is_ready(room.id, init.pid());
-                self.watch(room.id, init, ready);
+                self.watch(room.id, init, !heard);
             }
         }
         for room in rooms.iter().filter(|room| self.pool.has_layer(room.id)) {
@@ -304,6 +303,10 @@ impl Reconciler {
     /// Watches a pid 1 until it ends, then sees to its room.
     pub(super) fn watch(&self, room: RoomId, init: Process, ready: bool) {
         self.live.began(room, init.clone(), ready);
+        // It may have said so before it was known here.
+        if self.cgroups.is_ready(room, init.pid()) {
+            self.live.said_ready(room);
+        }
         let Some(myself) = self.myself.upgrade() else { return };
         tokio::spawn(async move {
             let end = init.ended().await.unwrap_or_else(|error| {
