@@ -406,6 +406,35 @@ async fn drains_what_is_at_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn serves_who_came_before_it_drained() {
+    let mut house = House::open().await;
+    let name = "blog.host.example";
+    let address = (Ipv4Addr::LOCALHOST, house.https);
+    let mut greeted = house.dial(name).await.expect("handshake");
+    let greeted_http2 = house.dial_http2(name).await.expect("handshake");
+    let silent = TcpStream::connect(address).await.expect("connect");
+    // They are accepted in the order they came.
+    house.curl(&[&house.url(name, "/")]).await;
+    house.drain.send_replace(true);
+    let late = within(house.shake_hands(silent, name, &[b"h2"])).await.expect("handshake");
+    for stream in [greeted_http2, late] {
+        let (mut client, connection) =
+            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let request = http::Request::get(house.url(name, "/")).body(String::new());
+        let answer = within(client.send_request(request.expect("request"))).await;
+        assert_eq!(answer.expect("an answer").status(), 200);
+    }
+    let request = format!("GET / HTTP/1.1\r\nHost: {name}\r\n\r\n");
+    greeted.write_all(request.as_bytes()).await.expect("write");
+    let mut said = Vec::new();
+    // A close without close_notify is a close too.
+    let _ = within(greeted.read_to_end(&mut said)).await;
+    assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
+    within(&mut house.serving).await.expect("served to the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_at_once() {
     let house = House::open().await;
     let url = house.url("blog.host.example", "/");

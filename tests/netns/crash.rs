@@ -15,6 +15,15 @@ fn lives(house: &House, pid: i32) -> bool {
     house.processes().iter().any(|process| process.pid == pid)
 }
 
+/// Tells a visitor to leave, also when the test fails: the scope waits for it.
+struct Leave<'test>(&'test AtomicBool);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn front_killed_serves_again_within_a_second() {
     let house = House::own();
@@ -37,11 +46,12 @@ fn core_killed_is_not_noticed() {
     room.root("head -c 6000000 /dev/zero > /var/www/html/long").ok();
     let (core, front, init) = (house.core(), house.front(), room.init());
     let before = house.picture();
-    let ended = AtomicBool::new(false);
+    let gone = AtomicBool::new(false);
     thread::scope(|scope| {
+        let leave = Leave(&gone);
         let visitor = scope.spawn(|| {
             let mut answers = Vec::new();
-            while !ended.load(Ordering::Relaxed) {
+            while !gone.load(Ordering::Relaxed) {
                 answers.push(house.site("steady"));
             }
             answers
@@ -73,7 +83,7 @@ fn core_killed_is_not_noticed() {
         assert_ne!(house.front(), front, "a front of the new core's binary");
         assert_eq!(download.join().expect("a download"), "6000000", "the old front drained");
         until("the old front is gone", || (!lives(&house, front)).then_some(()));
-        ended.store(true, Ordering::Relaxed);
+        drop(leave);
         let answers = visitor.join().expect("a visitor");
         assert!(answers.iter().all(|answer| answer == "200"), "{answers:?}");
     });

@@ -196,6 +196,7 @@ fn a_room_powered_off_from_inside_stays_off() {
         let view = room.view();
         (view["wanted"] == "stopped" && view["phase"] == "stopped").then_some(())
     });
+    until("the honest page", || (house.site(&room.name) == "503").then_some(()));
     room.does("start");
     assert_eq!(house.site(&room.name), "200");
 }

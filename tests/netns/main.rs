@@ -1,7 +1,7 @@
 //! The whole house on the real kernel, asked by real clients: dig, curl, ssh, udhcpc, dhclient.
 //!
 //! Each [`house::House`] lives in two network namespaces of its own and leaves nothing behind.
-//! These tests need root, btrfs and the packages of `packaging/packages.txt`; a machine that
+//! These tests need root, btrfs and what `packaging/bootstrap.sh` installs; a machine that
 //! lacks one fails them with the reason.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests say so")]
 

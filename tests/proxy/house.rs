@@ -182,6 +182,17 @@ impl House {
         name: &str,
         protocols: &[&[u8]],
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.https));
+        self.shake_hands(TcpStream::connect(address).await?, name, protocols).await
+    }
+
+    /// TLS over a connection that was made before.
+    pub(crate) async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        name: &str,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = rustls::RootCertStore::empty();
         let pem = self.authority.ca_pem();
         roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM")).expect("root");
@@ -193,8 +204,6 @@ impl House {
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let name = ServerName::try_from(name.to_owned()).expect("name");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.https));
-        let stream = TcpStream::connect(address).await?;
         tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 

@@ -1,11 +1,9 @@
 //! One visitor's connection, from accepted to closed.
 
 use std::convert::Infallible;
-use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -40,6 +38,8 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 const STREAMS: u32 = 128;
 /// HTTP/2 pings find out visitors who are gone.
 const PING: Duration = Duration::from_secs(30);
+/// How long a drain waits for the first request of a visitor who has just come.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// Serves a connection to port 80.
 pub(super) async fn serve_plain(
@@ -50,12 +50,15 @@ pub(super) async fn serve_plain(
 ) {
     socket::prepare(&stream);
     let builder = http1(&proxy);
+    let (came, come) = watch::channel(0);
     let service = service_fn(move |request: Request<Incoming>| {
+        count(&came);
         let response = plain::answer(&proxy.index.load(), proxy.https, request);
         async move { Ok::<_, Infallible>(response) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    report(drive(connection, http1::Connection::graceful_shutdown, pending(), drain).await);
+    let leave = http1::Connection::graceful_shutdown;
+    report(drive(connection, leave, welcomed(drain, come)).await);
     drop(place);
 }
 
@@ -65,13 +68,11 @@ pub(super) async fn serve_tls(
     stream: TcpStream,
     address: SocketAddr,
     place: Place,
-    mut drain: watch::Receiver<bool>,
+    drain: watch::Receiver<bool>,
 ) {
     socket::prepare(&stream);
-    let shaken = tokio::select! {
-        shaken = tokio::time::timeout(proxy.bounds.handshake, shake_hands(&proxy, stream)) => shaken,
-        () = drained(&mut drain) => return,
-    };
+    // Not cut short by a drain: who was let in is served once.
+    let shaken = tokio::time::timeout(proxy.bounds.handshake, shake_hands(&proxy, stream)).await;
     let Ok(Some((stream, credential))) = shaken else { return };
     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
     let Ok(told) = HeaderValue::try_from(address.ip().to_string()) else { return };
@@ -120,13 +121,15 @@ async fn refuse<T>(mut start: StartHandshake<TcpStream>, alert: u8) -> Option<T>
 async fn serve_http1(stream: TlsStream<TcpStream>, visit: Visit, drain: watch::Receiver<bool>) {
     let builder = http1(&visit.proxy);
     let visit = Arc::new(visit);
+    let (came, come) = watch::channel(0);
     let service = service_fn(move |request| {
+        count(&came);
         let visit = Arc::clone(&visit);
         async move { Ok::<_, Infallible>(exchange::answer(&visit, request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let leave = http1::UpgradeableConnection::graceful_shutdown;
-    report(drive(connection, leave, pending(), drain).await);
+    report(drive(connection, leave, welcomed(drain, come)).await);
 }
 
 async fn serve_http2(stream: TlsStream<TcpStream>, visit: Visit, drain: watch::Receiver<bool>) {
@@ -142,16 +145,21 @@ async fn serve_http2(stream: TlsStream<TcpStream>, visit: Visit, drain: watch::R
         .max_concurrent_streams(STREAMS);
     let patience = visit.proxy.bounds.idle;
     let visit = Arc::new(visit);
-    let requests = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&requests);
+    let (came, come) = watch::channel(0);
     let service = service_fn(move |request| {
-        counted.fetch_add(1, Ordering::Relaxed);
+        count(&came);
         let visit = Arc::clone(&visit);
         async move { Ok::<_, Infallible>(exchange::answer(&visit, request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let leave = http2::Connection::graceful_shutdown;
-    report(drive(connection, leave, idle(&requests, patience), drain).await);
+    let over = async {
+        tokio::select! {
+            () = idle(&come, patience) => {}
+            () = welcomed(drain, come.clone()) => {}
+        }
+    };
+    report(drive(connection, leave, over).await);
 }
 
 fn http1(proxy: &Proxy) -> http1::Builder {
@@ -164,13 +172,12 @@ fn http1(proxy: &Proxy) -> http1::Builder {
     builder
 }
 
-/// Lets a connection run to its end; when it has been idle, or the proxy drains, it takes no
-/// new request and ends with those it has.
+/// Lets a connection run to its end; once it is `over`, it takes no new request and ends with
+/// those it has.
 async fn drive<C>(
     connection: C,
     leave: impl FnOnce(Pin<&mut C>),
-    idle: impl Future<Output = ()>,
-    mut drain: watch::Receiver<bool>,
+    over: impl Future<Output = ()>,
 ) -> hyper::Result<()>
 where
     C: Future<Output = hyper::Result<()>>,
@@ -179,20 +186,31 @@ where
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        () = idle => {}
-        () = drained(&mut drain) => {}
+        () = over => {}
     }
     leave(connection.as_mut());
     connection.await
 }
 
+/// Notes that a request came.
+fn count(requests: &watch::Sender<u64>) {
+    requests.send_modify(|count| *count += 1);
+}
+
+/// Ends when the proxy drains and the visitor has asked for something once: hyper drops a
+/// connection that is told to leave before its first request has come.
+async fn welcomed(mut drain: watch::Receiver<bool>, mut requests: watch::Receiver<u64>) {
+    drained(&mut drain).await;
+    let _ = tokio::time::timeout(FIRST, requests.wait_for(|count| *count > 0)).await;
+}
+
 /// Ends when no request has come for one to two times `patience`. Requests still being answered
 /// don't matter: a connection that takes no new ones finishes them.
-async fn idle(requests: &AtomicU64, patience: Duration) {
-    let mut seen = requests.load(Ordering::Relaxed);
+async fn idle(requests: &watch::Receiver<u64>, patience: Duration) {
+    let mut seen = *requests.borrow();
     loop {
         tokio::time::sleep(patience).await;
-        match requests.load(Ordering::Relaxed) {
+        match *requests.borrow() {
             now if now == seen => return,
             now => seen = now,
         }

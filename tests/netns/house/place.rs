@@ -34,14 +34,18 @@ for namespace in "$3" "$4"; do
     ip netns del "$namespace" || failed=1
 done
 if grep -F " $2/" /proc/self/mountinfo; then failed=1; fi
-# A loop device goes when its last mount has, which other houses' rooms being born may still copy.
-loops() { losetup --list --noheadings --output BACK-FILE | grep -F "$2/"; }
-tries=200
+# A loop device goes with its last mount, which a process being born may have copied.
+loops() { losetup --list --noheadings --output BACK-FILE | grep -F "$2/" > /dev/null; }
+tries=600
 while loops "$@" && [ $tries -gt 0 ]; do
     tries=$((tries - 1))
     sleep 0.05
 done
-[ $tries -gt 0 ] || failed=1
+if [ $tries = 0 ]; then
+    failed=1
+    echo "its loop device stays; its pool is still mounted for:"
+    grep -lF "$2/" /proc/[0-9]*/mountinfo | sed 's/mountinfo/comm/' | xargs --no-run-if-empty grep .
+fi
 if find /sys/fs/cgroup -type d -name "$5" | grep .; then failed=1; fi
 [ $failed = 0 ] && rm -rf --one-file-system "$2"
 exit $failed
