@@ -92,6 +92,9 @@ fn with_runtime<F: Future<Output = Result<(), CoreError>>>(
     if !nix::unistd::geteuid().is_root() {
         return Err(CoreError::NotRoot);
     }
+    // Rooms' files are born with it, whatever the service manager chose; what is secret here
+    // gets its mode by name.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let config = Config::read(config)?;
     let failed = |source| CoreError::Io { doing: "start", path: "core".into(), source };
     tokio::runtime::Builder::new_multi_thread()

@@ -24,6 +24,16 @@ fn a_room_is_born_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_room_inherits_nothing_of_the_service() {
+    let house = House::shared();
+    let room = house.room("plain");
+    let modes = "stat --format=%a / /etc/hostname /etc/hosts /etc/resolv.conf /etc/machine-id";
+    assert_eq!(room.ssh(&[modes]).ok(), "755\n644\n644\n644\n644\n");
+    assert_eq!(room.ssh(&["cat", "/proc/1/oom_score_adj"]).word(), "0");
+    assert_eq!(room.enter(&["cat", "/proc/self/oom_score_adj"]).word(), "0");
+}
+
+#[test]
 fn names_lead_to_the_box() {
     let house = House::shared();
     let room = house.room("names");

@@ -90,6 +90,8 @@ fn die_with(parent: Option<Pid>) -> Result<(), StageError> {
 /// Only when core cannot be told; everything else is in the report.
 pub fn stage(channel: OwnedFd) -> Result<(), StageError> {
     die_with_core(&channel)?;
+    // The kernel may spare core when memory runs out, not a room (proc_pid_oom_score_adj(5)).
+    std::fs::write("/proc/self/oom_score_adj", "0").map_err(doing("be no dearer than others"))?;
     let channel = Channel::new(channel);
     let Some((order, fds)) = channel.receive::<Order>().map_err(doing("read the order"))? else {
         return Ok(());

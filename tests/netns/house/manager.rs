@@ -26,7 +26,8 @@ use piaule::sys::fdpass;
 use super::patience::{PATIENCE, until};
 
 /// `LISTEN_PID` must be the pid of the service itself, which exec(2) keeps.
-const WRAP: &str = r#"LISTEN_PID=$$ exec "$@""#;
+/// What a unit may set for its service must not reach the rooms.
+const WRAP: &str = r#"umask 077; echo 500 > /proc/self/oom_score_adj; LISTEN_PID=$$ exec "$@""#;
 /// What ends the thread that listens, and what makes it let go of everything.
 const END: &[u8] = b"X_END=1";
 const LOSE: &[u8] = b"X_LOSE=1";
