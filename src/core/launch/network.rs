@@ -25,6 +25,9 @@ use crate::model::MacAddr;
 
 /// The room's interface.
 const ROOM_LINK: &str = "eth0";
+/// What it is called until it is inside: Linux 6.1 looks for a new link's name among the host's,
+/// where there often is an `eth0`.
+const BORN_AS: &str = "pl-room";
 /// How long the kernel may take to tear down the link of the room's last run.
 const TAKEN_DOWN: Duration = Duration::from_secs(10);
 
@@ -41,6 +44,7 @@ pub fn raise(order: &Start, pid: i32) -> Result<(), StageError> {
     runtime.block_on(create(order, pid)).map_err(netlink("create the room's link"))?;
     setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
         .map_err(doing("enter the room's network"))?;
+    runtime.block_on(rename()).map_err(netlink("name the room's link"))?;
     let fence = fence(order.mac).map_err(doing("run nft (package nftables)"))?;
     runtime.block_on(configure(order)).map_err(netlink("configure the room's link"))?;
     let fenced = fence.wait_with_output().map_err(doing("wait for nft"))?;
@@ -83,11 +87,18 @@ fn open() -> Result<Handle, rtnetlink::Error> {
 async fn create(order: &Start, pid: i32) -> Result<(), rtnetlink::Error> {
     let handle = open()?;
     let parent = index(&handle, &order.lan).await?;
-    let link = LinkMacVlan::new(ROOM_LINK, parent, MacVlanMode::Private)
+    let link = LinkMacVlan::new(BORN_AS, parent, MacVlanMode::Private)
         .address(order.mac.0.to_vec())
         .setns_by_pid(pid.cast_unsigned())
         .build();
     handle.link().add(link).execute().await
+}
+
+async fn rename() -> Result<(), rtnetlink::Error> {
+    let handle = open()?;
+    let link = index(&handle, BORN_AS).await?;
+    let named = LinkUnspec::new_with_index(link).name(ROOM_LINK).build();
+    handle.link().set(named).execute().await
 }
 
 async fn configure(order: &Start) -> Result<(), rtnetlink::Error> {
