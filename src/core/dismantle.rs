@@ -4,7 +4,6 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::CoreError;
 use super::begin::Places;
@@ -14,10 +13,6 @@ use super::kernel::cgroup::Cgroups;
 use super::kernel::firewall;
 use super::kernel::link::{self, Links};
 use super::kernel::pool::Pool;
-use super::kernel::process;
-
-/// How long what was killed may take to be gone.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Removes the house. Core must not be running.
 pub async fn house(config: Config) -> Result<(), CoreError> {
@@ -51,14 +46,8 @@ pub async fn house(config: Config) -> Result<(), CoreError> {
 }
 
 async fn end_rooms(cgroups: &Cgroups) -> Result<(), CoreError> {
-    let begun = Instant::now();
     for room in cgroups.rooms() {
-        while !cgroups.processes(room).is_empty() && begun.elapsed() < PATIENCE {
-            for pid in cgroups.processes(room) {
-                process::kill(pid);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        cgroups.end(room).await;
         cgroups.remove(room)?;
     }
     Ok(())

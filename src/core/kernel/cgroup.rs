@@ -28,7 +28,7 @@ use cgroups_rs::fs::{Cgroup, MaxValue};
 
 use rustix::fs::{FlockOperation, XattrFlags, fgetxattr, flock, fsetxattr};
 
-use super::process::Process;
+use super::process::{self, Process};
 use crate::model::{Limits, RoomId, UidRange};
 
 /// Controllers every room is held by.
@@ -39,6 +39,8 @@ const V2_ROOTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 const CPU_PERIOD: u64 = 100_000;
 /// How long processes that are no longer listed may take to end.
 const ENDING: Duration = Duration::from_secs(2);
+/// How long killed processes may take to be gone.
+const KILLED: Duration = Duration::from_secs(10);
 /// Where a branch says whose it is (xattr(7)): the house's state folder.
 const OWNER: &str = "trusted.piaule";
 /// Where a room's cgroup says which pid 1 of it has been ready.
@@ -250,6 +252,19 @@ impl Cgroups {
         let mut pids = Vec::new();
         collect_processes(&self.inner(room), &mut pids);
         pids
+    }
+
+    /// Kills all of a room's processes and waits until they are gone, a while at most.
+    pub async fn end(&self, room: RoomId) {
+        let begun = Instant::now();
+        loop {
+            let pids = self.processes(room);
+            if pids.is_empty() || begun.elapsed() > KILLED {
+                return;
+            }
+            pids.into_iter().for_each(process::kill);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Bytes of memory a room uses, its page cache included.

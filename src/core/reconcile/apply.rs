@@ -11,7 +11,7 @@ use super::Reconciler;
 use super::plan::Step;
 use crate::core::kernel::console::{self, Console};
 use crate::core::kernel::link;
-use crate::core::kernel::process::{self, Word};
+use crate::core::kernel::process::Word;
 use crate::core::launch::{self, Identity, Inside, Start, WriteKeys};
 use crate::core::store::Room;
 use crate::model::{MacAddr, RoomId};
@@ -106,24 +106,26 @@ impl Reconciler {
         // An overlay whose upper layer is at its limit would come out read-only.
         self.pool.limit_layer(id, None)?;
         let started = launch::run::start(order, placement.unified.as_fd(), console.slave()).await;
-        self.pool.limit_layer(id, Some(room.limits.disk))?;
-        match started {
-            Ok(init) => {
-                self.watch(id, init, false);
-                Ok(())
-            }
+        let limited = self.pool.limit_layer(id, Some(room.limits.disk));
+        let launched = started.map_err(StepError::from).and_then(|init| {
+            // Also when it cannot stay: somebody must see it end.
+            self.watch(id, init, false);
+            Ok(limited?)
+        });
+        match launched {
+            Ok(()) => Ok(()),
             Err(error) => {
                 // A late stage may have left something running; a failed one, its cgroup.
                 if let Err(error) = self.undo_launch(id).await {
                     tracing::error!(room = %id, error = &error as &dyn std::error::Error, "a failed launch leaves something behind");
                 }
-                Err(error.into())
+                Err(error)
             }
         }
     }
 
     async fn undo_launch(&self, room: RoomId) -> Result<(), StepError> {
-        self.kill_all(room).await;
+        self.cgroups.end(room).await;
         self.release(room).await
     }
 
@@ -230,22 +232,8 @@ impl Reconciler {
         timeout(limit, gone).await.is_ok()
     }
 
-    /// Kills what is in a room's cgroup, with or without an init of ours.
-    pub(super) async fn kill_all(&self, room: RoomId) {
-        for _ in 0..100 {
-            let pids = self.cgroups.processes(room);
-            if pids.is_empty() {
-                return;
-            }
-            for pid in pids {
-                process::kill(pid);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
     async fn release(&self, room: RoomId) -> Result<(), StepError> {
-        self.kill_all(room).await;
+        self.cgroups.end(room).await;
         let cgroups = self.cgroups.clone();
         tokio::task::spawn_blocking(move || cgroups.remove(room)).await??;
         console::forget(room);

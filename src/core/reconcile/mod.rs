@@ -148,7 +148,7 @@ impl Reconciler {
         strays.dedup();
         for stray in strays {
             tracing::warn!(room = %stray, "removing what is left of a room that is no more");
-            self.kill_all(stray).await;
+            self.cgroups.end(stray).await;
             let removed = self.cgroups.remove(stray).map_err(StepError::from);
             let removed = removed.and_then(|()| Ok(self.pool.destroy_layer(stray)?));
             if let Err(error) = removed {
